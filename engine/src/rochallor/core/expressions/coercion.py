@@ -1,0 +1,53 @@
+"""Coercion: what a string may stand for when the engine runs with coercion on (it is off by default).
+
+A numeric string is a number for arithmetic, ordering and `==`; "true" and "false" are booleans for `&& || !`
+and the condition of `? :`. Nothing else changes: not `in`, not function arguments, not what lists and objects
+hold. Of two strings both must be numeric before they count as numbers, so that `"invoice-" + "7"` stays a
+string.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import TYPE_CHECKING, Final
+
+from rochallor.core.expressions.values import MAX_INTEGER_BITS, NUMBERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_NUMERIC: Final = re.compile(r"[+-]?(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][+-]?[0-9]+)?")
+_MAX_NUMERIC: Final = 1_250  # characters; 4,096 bits are 1,234 digits
+_BOOLEANS: Final = {"true": True, "false": False}
+
+
+def as_number(value: object) -> object:
+    """Return the number that a numeric string stands for; anything else unchanged."""
+    if type(value) is not str or len(value) > _MAX_NUMERIC:
+        return value
+    match = _NUMERIC.fullmatch(value)
+    if match is None:
+        return value
+    if match.lastindex is None:
+        whole = int(value)
+        return whole if whole.bit_length() <= MAX_INTEGER_BITS else value
+    number = float(value)
+    return number if math.isfinite(number) else value
+
+
+def as_boolean(value: object) -> object:
+    """Return the boolean that "true" or "false" stands for; anything else unchanged."""
+    return _BOOLEANS.get(value, value) if type(value) is str else value
+
+
+def coercing(apply: Callable[[object, object], object]) -> Callable[[object, object], object]:
+    """Return `apply` for operands of which both count as numbers, where both can."""
+
+    def applied(left: object, right: object) -> object:
+        first, second = as_number(left), as_number(right)
+        if type(first) in NUMBERS and type(second) in NUMBERS:
+            return apply(first, second)
+        return apply(left, right)
+
+    return applied

@@ -1,0 +1,19 @@
+"""What the automatic steps that set variables share: merge, check the size, go on."""
+
+from __future__ import annotations
+
+from rochallor.core.definition.model import Step
+from rochallor.core.errors import RoutingFailure
+from rochallor.core.model import OpenStep
+from rochallor.core.routing import finish
+from rochallor.core.run import Run
+from rochallor.core.variables import raw_of
+
+
+def pass_through(run: Run, step: Step, entered: OpenStep, outputs: dict[str, object]) -> None:
+    """Finish an automatic step with computed outputs."""
+    delta = {name: raw_of(value) for name, value in outputs.items()}
+    if not run.fits(delta):
+        limit = run.context.rules.max_variables_bytes
+        raise RoutingFailure("VariablesTooLarge", f"step '{step.id}' would take the variables over {limit} bytes")
+    finish(run, step, entered, delta)

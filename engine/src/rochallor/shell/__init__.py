@@ -1,0 +1,1 @@
+"""The shell: where the pure machine meets time, chance, storage and concurrency."""

@@ -1,0 +1,294 @@
+"""The engine as its transports see it: every operation of the contract, with plain arguments and typed answers.
+
+Mapping only: arguments become commands or reads, outcomes become views. What an operation *means* is in the core.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+
+from rochallor.core import commands as cmd
+from rochallor.core.definition import render_definition
+from rochallor.core.errors import NotFound
+from rochallor.core.events import Committed
+from rochallor.core.ids import ulid
+from rochallor.core.machine import Outcome
+from rochallor.core.model import Instance
+from rochallor.core.variables import parse_variables
+from rochallor.ports import Clock, Entropy, InstanceFilter, Store, Transaction, UserTaskFilter
+from rochallor.shell import checks
+from rochallor.shell.answers import instance_view, summary_of, task_view
+from rochallor.shell.definitions import Definitions
+from rochallor.shell.executor import Executor
+from rochallor.shell.history import audit_of, history_of
+from rochallor.shell.jobs import JobDesk
+from rochallor.shell.metrics import Metrics
+from rochallor.shell.settings import Settings
+from rochallor.shell.sweeper import Sweeper
+from rochallor.shell.views import (
+    AuditEntry,
+    AwaitView,
+    DefinitionSummary,
+    HistoryItem,
+    InstanceView,
+    Page,
+    UploadView,
+    UserTaskView,
+)
+from rochallor.shell.work import Do, Start, Write
+
+_TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
+
+
+class Engine(JobDesk):
+    """One engine over one store. `start` before use, `stop` at the end; every method may raise `WorkflowError`."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        settings: Settings | None = None,
+        metrics: Metrics | None = None,
+    ) -> None:
+        self.settings = settings or Settings()
+        self.metrics = metrics or Metrics()
+        self.store = store
+        self.clock = clock
+        self._definitions = Definitions(self.settings)
+        executor = Executor(
+            store, self._definitions, clock=clock, entropy=entropy, settings=self.settings, metrics=self.metrics
+        )
+        super().__init__(executor, store.reads, self.settings, entropy)
+        self.sweeper = Sweeper(store, executor, clock=clock, entropy=entropy, metrics=self.metrics)
+        self._tasks: list[asyncio.Task[None]] = []
+
+    async def start(self) -> None:
+        """Open the store and begin to work."""
+        await self.store.open()
+        self._tasks = [asyncio.create_task(self.executor.run()), asyncio.create_task(self.sweeper.run())]
+
+    async def stop(self) -> None:
+        """Finish what is in flight, answer who waits, close the store."""
+        writer, sweeper = self._tasks
+        sweeper.cancel()
+        self.executor.stop()
+        await writer
+        await asyncio.gather(sweeper, return_exceptions=True)
+        await self.store.close()
+
+    async def ready(self) -> None:
+        """Return when the store answers; raises `Unavailable`."""
+        await self.store.ping()
+
+    # Definitions ------------------------------------------------------------------------------------------------
+
+    async def upload_definition(self, raw: bytes, *, ordered: bool = True, actor: str = "") -> UploadView:  # noqa: ARG002
+        """Store a definition; equal to the latest version it is that version again.
+
+        `ordered` is False when its conditions came as a map without an order.
+        """
+        # A hostile megabyte of expressions takes seconds to compile; everybody else is served meanwhile.
+        parsed = await asyncio.to_thread(self._definitions.parse, raw)
+
+        async def store(tx: Transaction, now_ms: int) -> UploadView:
+            return await self._definitions.store(tx, parsed, now_ms, ordered=ordered)
+
+        answer = await self.executor.submit(Write(store))
+        assert isinstance(answer, UploadView)
+        self.metrics.definitions_uploaded.inc()
+        self.sweeper.hurry()
+        return answer
+
+    async def get_definition(self, definition_id: str, version: int | None = None) -> bytes:
+        """Return a definition's JSON, with its `version`."""
+        checks.check_text(definition_id, "id")
+        stored = await self.store.reads.definition(definition_id, version)
+        if stored is None:
+            which = f"version {version} of definition" if version is not None else "definition"
+            raise NotFound(f"no {which} '{definition_id}' exists")
+        return render_definition(self._definitions.compiled(stored))
+
+    async def list_definitions(
+        self, *, keyword: str = "", page: int = 0, page_size: int = 0
+    ) -> Page[DefinitionSummary]:
+        """Return the newest version of each definition, by id."""
+        part = checks.page_of(page, page_size, self.settings)
+        found, total = await self.store.reads.definitions(checks.check_text(keyword, "keyword"), part.size, part.offset)
+        return Page(items=[summary_of(stored) for stored in found], page=part.page, page_size=part.size, total=total)
+
+    # Instances --------------------------------------------------------------------------------------------------
+
+    async def start_instance(
+        self,
+        definition_id: str,
+        *,
+        version: int | None = None,
+        variables: bytes | None = None,
+        business_key: str | None = None,
+        actor: str = "",
+    ) -> InstanceView:
+        """Start an instance of a version, None or 0 for the newest; it may have ended already when this returns."""
+        checks.check_text(definition_id, "definitionId")
+        command = cmd.StartInstance(
+            instance_id=ulid(self.clock.now_ms(), self.entropy.bits(80)),
+            actor=actor,
+            variables=parse_variables(variables, pointer="/variables"),
+            business_key=checks.business_key(business_key),
+        )
+        outcome = await self.executor.submit(Start(definition_id, version or None, command))
+        return instance_view(outcome.instance)
+
+    async def get_instance(self, instance_id: str) -> InstanceView:
+        """Return an instance."""
+        return instance_view(await self._instance(instance_id))
+
+    async def get_history(self, instance_id: str) -> list[HistoryItem]:
+        """Return all step executions of an instance, in entry order."""
+        return history_of(await self._record(instance_id))
+
+    async def get_audit(self, instance_id: str) -> list[AuditEntry]:
+        """Return who changed an instance, and how; empty when audit is switched off."""
+        record = await self._record(instance_id)
+        return audit_of(record) if self.settings.audit_enabled else []
+
+    async def list_instances(
+        self, *, definition_id: str = "", status: str = "", business_key: str = "", page: int = 0, page_size: int = 0
+    ) -> Page[InstanceView]:
+        """Return instances, latest start first."""
+        part = checks.page_of(page, page_size, self.settings)
+        where = InstanceFilter(
+            checks.check_text(definition_id, "definitionId"),
+            checks.instance_status(status),
+            checks.check_text(business_key, "businessKey"),
+        )
+        found, total = await self.store.reads.instances(where, part.size, part.offset)
+        items = [instance_view(instance) for instance in found]
+        return Page(items=items, page=part.page, page_size=part.size, total=total)
+
+    async def cancel_instance(
+        self, instance_id: str, *, reason: str = "", expected_revision: int | None = None, actor: str = ""
+    ) -> InstanceView:
+        """Stop an instance for good."""
+        command = cmd.CancelInstance(
+            instance_id=instance_id, actor=actor, reason=reason, expected_revision=expected_revision
+        )
+        return instance_view((await self._do(command)).instance)
+
+    async def retry_step(
+        self,
+        instance_id: str,
+        step_id: str,
+        *,
+        variables: bytes | None = None,
+        expected_revision: int | None = None,
+        actor: str = "",
+    ) -> InstanceView:
+        """Bring a failed instance back at the step that failed it."""
+        command = cmd.RetryStep(
+            instance_id=instance_id,
+            actor=actor,
+            step_id=step_id,
+            variables=parse_variables(variables, pointer="/variables"),
+            expected_revision=expected_revision,
+        )
+        return instance_view((await self._do(command)).instance)
+
+    async def await_instance(self, instance_id: str, *, wait_ms: int = 0, until: Sequence[str] = ()) -> AwaitView:
+        """Return the instance once it has one of the statuses `until` (none: any final one), or after `wait_ms`."""
+        wanted = {checks.instance_status(status) for status in until} or set(_TERMINAL)
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + min(max(wait_ms, 0), self.settings.max_wait_ms) / 1000
+        while True:
+            changed = self.executor.watchers.watch(instance_id)
+            try:
+                instance = await self._instance(instance_id)
+                reached = instance.status.value in wanted
+                left_s = deadline - loop.time()
+                if reached or left_s <= 0 or self.executor.stopping:
+                    return AwaitView(instance=instance_view(instance), reached=reached)
+                await asyncio.wait_for(changed.wait(), left_s)
+            except asyncio.TimeoutError:
+                continue
+            finally:
+                self.executor.watchers.unwatch(instance_id, changed)
+
+    # People and signals -----------------------------------------------------------------------------------------
+
+    async def complete_user_task(
+        self,
+        instance_id: str,
+        step_id: str,
+        *,
+        completed_by: str = "",
+        result: bytes | None = None,
+        expected_revision: int | None = None,
+        actor: str = "",
+    ) -> None:
+        """Complete the oldest open user task of a step."""
+        command = cmd.CompleteUserTask(
+            instance_id=instance_id,
+            actor=actor or completed_by,
+            step_id=step_id,
+            completed_by=completed_by.replace("\x00", ""),
+            result=parse_variables(result, pointer="/result"),
+            expected_revision=expected_revision,
+        )
+        await self._do(command)
+
+    async def signal_wait(
+        self,
+        instance_id: str,
+        step_id: str,
+        *,
+        variables: bytes | None = None,
+        expected_revision: int | None = None,
+        actor: str = "",
+    ) -> None:
+        """Wake an instance parked at a WAIT step."""
+        command = cmd.SignalWait(
+            instance_id=instance_id,
+            actor=actor,
+            step_id=step_id,
+            variables=parse_variables(variables),
+            expected_revision=expected_revision,
+        )
+        await self._do(command)
+
+    async def list_user_tasks(
+        self, *, instance_id: str = "", definition_id: str = "", status: str = "", page: int = 0, page_size: int = 0
+    ) -> Page[UserTaskView]:
+        """Return user tasks, oldest first."""
+        part = checks.page_of(page, page_size, self.settings)
+        where = UserTaskFilter(
+            checks.check_text(instance_id, "instanceId"),
+            checks.check_text(definition_id, "definitionId"),
+            checks.task_status(status),
+        )
+        found, total = await self.store.reads.user_tasks(where, part.size, part.offset)
+        return Page(items=[task_view(row) for row in found], page=part.page, page_size=part.size, total=total)
+
+    async def _do(self, command: cmd.Command) -> Outcome:
+        checks.check_text(command.instance_id, "id")
+        outcome = await self.executor.submit(Do(command))
+        if outcome.error is not None:
+            raise outcome.error
+        return outcome
+
+    async def _instance(self, instance_id: str) -> Instance:
+        instance = await self.store.reads.instance(checks.check_text(instance_id, "id"))
+        if instance is None:
+            raise _no_instance(instance_id)
+        return instance
+
+    async def _record(self, instance_id: str) -> list[Committed]:
+        record = await self.store.reads.history(checks.check_text(instance_id, "id"))
+        if not record:
+            raise _no_instance(instance_id)
+        return record
+
+
+def _no_instance(instance_id: str) -> NotFound:
+    return NotFound(f"no instance has the id '{instance_id}'")

@@ -1,0 +1,179 @@
+"""The workers' side of the engine: polls, reports, leases."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import NamedTuple
+
+from rochallor.core import commands as cmd
+from rochallor.core.errors import BadRequest, NotFound, WorkflowError
+from rochallor.core.ids import JobRef, parse_job_id
+from rochallor.core.machine import Outcome
+from rochallor.core.reports import Verdict
+from rochallor.core.variables import parse_variables
+from rochallor.ports import ClaimRequest, Entropy, Reads
+from rochallor.shell import checks
+from rochallor.shell.answers import job_view
+from rochallor.shell.executor import Executor
+from rochallor.shell.history import delivered
+from rochallor.shell.requests import JobFailed, JobOutcome, Poll, Report
+from rochallor.shell.settings import Settings
+from rochallor.shell.views import JobView, OutcomeResult, ReportView, moment
+from rochallor.shell.work import Do, Extend, Work
+
+_TOKEN_BITS = 80
+
+
+class JobDesk:
+    """Every operation of a worker, over an executor."""
+
+    def __init__(self, executor: Executor, reads: Reads, settings: Settings, entropy: Entropy) -> None:
+        self.executor = executor
+        self.settings = settings
+        self.entropy = entropy
+        self._reads = reads
+
+    async def poll_jobs(self, poll: Poll, *, default_max_jobs: int) -> list[JobView]:
+        """Return ready jobs, leased to this worker; waits up to `poll.wait_ms` (at most 30 s) for the first one."""
+        claimed = await self.executor.poll(self._claim_request(poll, default_max_jobs), self._wait_ms(poll))
+        return [job_view(job) for job in claimed]
+
+    async def complete_job(
+        self, job_id: str, worker_id: str, *, variables: bytes | None = None, lease_token: str = ""
+    ) -> None:
+        """Report a job's success. Late and repeated reports succeed and change nothing."""
+        await self._report(self._complete(job_id, worker_id, variables, lease_token), job_id)
+
+    async def fail_job(
+        self,
+        job_id: str,
+        worker_id: str,
+        *,
+        message: str,
+        retryable: bool,
+        lease_token: str = "",
+        retry_after_ms: int | None = None,
+        error_code: str = "",
+    ) -> None:
+        """Report a job's failure. Late and repeated reports succeed and change nothing."""
+        failed = JobFailed(
+            error_message=message, retryable=retryable, retry_after_ms=retry_after_ms, error_code=error_code
+        )
+        await self._report(_failure(job_id, checks.worker(worker_id), failed, lease_token), job_id)
+
+    async def report_jobs(self, report: Report, *, default_max_jobs: int) -> ReportView:
+        """Take many outcomes and the next poll in one round trip; each outcome is answered for itself."""
+        worker_id = checks.worker(report.worker_id)
+        request = self._claim_request(report.poll, default_max_jobs) if report.poll else None
+        pending = [self._enqueue(outcome, worker_id) for outcome in report.outcomes or ()]
+        claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
+        results = [await self._result(entry) for entry in pending]
+        return ReportView(results=results, jobs=[job_view(job) for job in claimed])
+
+    def _claim_request(self, poll: Poll, default_max_jobs: int) -> ClaimRequest:
+        wanted = poll.max_jobs or default_max_jobs
+        if wanted < 0:
+            raise BadRequest("maxJobs must be 0 or more; 0 is the default")
+        return ClaimRequest(
+            worker_id=checks.worker(poll.worker_id),
+            job_types=checks.job_types(poll.job_types),
+            max_jobs=min(wanted, self.settings.max_jobs),
+            lease_ms=checks.lease_ms(poll.lease_seconds, self.settings),
+            lease_token=f"{self.entropy.bits(_TOKEN_BITS):020x}",
+        )
+
+    def _wait_ms(self, poll: Poll) -> int:
+        return min(max(poll.wait_ms or 0, 0), self.settings.max_wait_ms)
+
+    def _complete(self, job_id: str, worker_id: str, variables: bytes | None, lease_token: str) -> cmd.CompleteJob:
+        job = _job(job_id)
+        return cmd.CompleteJob(
+            instance_id=job.instance_id,
+            actor=worker_id,
+            job=job,
+            worker_id=checks.worker(worker_id),
+            variables=parse_variables(variables, pointer="/variables"),
+            lease_token=lease_token,
+        )
+
+    async def _report(self, command: cmd.CompleteJob | cmd.FailJob, job_id: str) -> None:
+        outcome = await self.executor.submit(Do(command))
+        if outcome.error is not None:
+            raise outcome.error
+        if await self._settled(outcome, command.job) is Verdict.NOT_FOUND:
+            raise checks.no_such_job(job_id)
+
+    async def _settled(self, outcome: Outcome, job: JobRef) -> Verdict:
+        """Return the verdict, with the record consulted where only it knows whether a delivery ever existed."""
+        assert outcome.verdict is not None
+        if outcome.verdict is not Verdict.CLOSED:
+            return outcome.verdict
+        existed = delivered(await self._reads.history(job.instance_id), job)
+        return Verdict.STALE if existed else Verdict.NOT_FOUND
+
+    def _enqueue(self, outcome: JobOutcome, worker_id: str) -> _Pending:
+        """Queue one outcome; what is wrong with it already is its own answer, not the batch's."""
+        try:
+            work = self._work(outcome, worker_id)
+        except WorkflowError as error:
+            status = "NOT_FOUND" if isinstance(error, NotFound) else "REJECTED"
+            return _Pending(outcome, OutcomeResult(job_id=outcome.job_id, status=status, message=error.message))
+        return _Pending(outcome, self.executor.enqueue(work))
+
+    def _work(self, outcome: JobOutcome, worker_id: str) -> Work[Outcome | int | None]:
+        token = outcome.lease_token or ""
+        told = [part for part in (outcome.completed, outcome.failed, outcome.extend) if part is not None]
+        if len(told) != 1:
+            raise BadRequest("an outcome has exactly one of completed, failed and extend")
+        if outcome.completed is not None:
+            raw = outcome.completed.variables
+            return Do(self._complete(outcome.job_id, worker_id, bytes(raw) if raw is not None else None, token))
+        if outcome.failed is not None:
+            return Do(_failure(outcome.job_id, worker_id, outcome.failed, token))
+        assert outcome.extend is not None
+        lease_ms = checks.lease_ms(outcome.extend.lease_seconds, self.settings)
+        return Extend(_job(outcome.job_id), worker_id, token, lease_ms)
+
+    async def _result(self, pending: _Pending) -> OutcomeResult:
+        job_id = pending.outcome.job_id
+        if isinstance(pending.answer, OutcomeResult):
+            return pending.answer
+        answer = await pending.answer
+        if isinstance(answer, Outcome):
+            if answer.error is not None:
+                return OutcomeResult(job_id=job_id, status="REJECTED", message=answer.error.message)
+            return OutcomeResult(job_id=job_id, status=(await self._settled(answer, _job(job_id))).value)
+        if answer is None:
+            return OutcomeResult(job_id=job_id, status="STALE", message="the lease is not this worker's any more")
+        return OutcomeResult(job_id=job_id, status="ACCEPTED", lock_expires_at=moment(answer))
+
+
+class _Pending(NamedTuple):
+    """A reported outcome and its answer: known at once, or once it is committed."""
+
+    outcome: JobOutcome
+    answer: OutcomeResult | Awaitable[Outcome | int | None]
+
+
+def _failure(job_id: str, worker_id: str, failed: JobFailed, lease_token: str) -> cmd.FailJob:
+    if failed.retry_after_ms is not None and failed.retry_after_ms < 0:
+        raise BadRequest("retryAfterMs must be 0 or more")
+    job = _job(job_id)
+    return cmd.FailJob(
+        instance_id=job.instance_id,
+        actor=worker_id,
+        job=job,
+        worker_id=worker_id,
+        retryable=failed.retryable,
+        message=failed.error_message,
+        lease_token=lease_token,
+        retry_after_ms=failed.retry_after_ms,
+        error_code=failed.error_code or "",
+    )
+
+
+def _job(job_id: str) -> JobRef:
+    job = parse_job_id(job_id)
+    if job is None:
+        raise checks.no_such_job(job_id[:64])
+    return job

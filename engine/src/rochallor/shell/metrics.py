@@ -1,0 +1,109 @@
+"""What an operator sees: the Prometheus series of one engine process.
+
+The names of the original engine keep their meaning. Counters of what workflows do are fed from committed events, so
+they count what is durable and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from rochallor.core import events as ev
+from rochallor.core.model import StepType
+from rochallor.ports import Change, ClaimedJob
+
+_FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Metrics:
+    """All series, in a registry of their own so that several engines can live in one process."""
+
+    def __init__(self) -> None:
+        self.registry = registry = CollectorRegistry()
+        self.definitions_uploaded = Counter(
+            "workflow_definitions_uploaded", "Definition versions stored.", registry=registry
+        )
+        self.instances_started = Counter("workflow_instances_started", "Instances started.", registry=registry)
+        self.instances_completed = Counter(
+            "workflow_instances_completed", "Instances ended, by how.", ["outcome"], registry=registry
+        )
+        self.steps_executed = Counter(
+            "workflow_steps_executed", "Step executions entered.", ["step_type"], registry=registry
+        )
+        self.job_retries = Counter("job_retries", "Jobs queued again after a failure.", registry=registry)
+        self.job_timeouts = Counter("engine_job_timeout", "Leases that ran out.", registry=registry)
+        self.http_seconds = Histogram(
+            "http_requests_duration_seconds",
+            "REST requests by route pattern.",
+            ["method", "path", "status"],
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.grpc_seconds = Histogram(
+            "grpc_requests_duration_seconds", "gRPC calls.", ["method", "code"], buckets=_FAST, registry=registry
+        )
+        self.poll_latency = Histogram(
+            "workflow_engine_job_poll_latency_seconds",
+            "From a job's creation to its first lock.",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.pickup_latency = Histogram(
+            "engine_job_pickup_latency_seconds",
+            "From a delivery being ready to its lock, every delivery.",
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.lock_conflicts = Counter(
+            "workflow_engine_job_lock_conflicts", "Polls that found nothing.", registry=registry
+        )
+        self.transaction_seconds = Histogram(
+            "engine_db_transaction_duration_seconds",
+            "Store transactions.",
+            ["tx_type"],
+            buckets=_FAST,
+            registry=registry,
+        )
+        self.batch_size = Histogram(
+            "rochallor_commit_batch_size", "Requests per commit.", buckets=_BATCH, registry=registry
+        )
+        self.queue_depth = Gauge(
+            "rochallor_executor_queue_depth", "Requests waiting for the writer.", registry=registry
+        )
+        self.timers_late = Histogram(
+            "rochallor_timers_late_seconds", "How long after its time a timer fired.", buckets=_FAST, registry=registry
+        )
+        self._steps = {kind: self.steps_executed.labels(kind.value) for kind in StepType}
+        self._count: dict[type, Callable[[Any], None]] = {
+            ev.InstanceStarted: lambda _event: self.instances_started.inc(),
+            ev.StepEntered: lambda event: self._steps[event.step_type].inc(),
+            ev.JobRetried: lambda _event: self.job_retries.inc(),
+            ev.JobExpired: lambda _event: self.job_timeouts.inc(),
+            ev.InstanceCompleted: lambda _event: self.instances_completed.labels("completed").inc(),
+            ev.InstanceFailed: lambda _event: self.instances_completed.labels("failed").inc(),
+            ev.InstanceCancelled: lambda _event: self.instances_completed.labels("cancelled").inc(),
+        }
+
+    def committed(self, changes: Sequence[Change], batch: int) -> None:
+        """Count a committed batch."""
+        if batch:
+            self.batch_size.observe(batch)
+        for change in changes:
+            for event in change.committed.events:
+                count = self._count.get(type(event))
+                if count is not None:
+                    count(event)
+
+    def polled(self, jobs: Sequence[ClaimedJob]) -> None:
+        """Count an answered poll."""
+        if not jobs:
+            self.lock_conflicts.inc()
+        for job in jobs:
+            seconds = (job.locked_at_ms - job.created_at_ms) / 1000
+            self.pickup_latency.observe(seconds)
+            if job.job.delivery == 1:
+                self.poll_latency.observe(seconds)

@@ -1,0 +1,149 @@
+"""What time does by itself: timers fire, leases run out, delayed jobs ripen, chains start.
+
+The sweeper sleeps until the next thing is due, and every commit tells it what it planned, so nothing is polled for.
+What is due becomes commands like anybody's; the machine decides whether they still mean anything.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterable
+
+import structlog
+
+from rochallor.core import commands as cmd
+from rochallor.core.errors import Unavailable, WorkflowError
+from rochallor.core.ids import JobRef, ulid
+from rochallor.ports import Clock, Due, Entropy, Store
+from rochallor.shell.desk import Desk
+from rochallor.shell.executor import Executor
+from rochallor.shell.metrics import Metrics
+from rochallor.shell.work import Chain, Do, Ripen, chained
+
+log = structlog.get_logger("rochallor.sweeper")
+
+_AT_ONCE = 500
+_RETRY_S = 1.0
+_STUCK_MS = 5_000
+
+
+class Sweeper:
+    """One task per engine. `longest_sleep_ms` bounds the wait where others may plan things in the same store."""
+
+    def __init__(
+        self,
+        store: Store,
+        executor: Executor,
+        *,
+        clock: Clock,
+        entropy: Entropy,
+        metrics: Metrics,
+        longest_sleep_ms: int | None = None,
+    ) -> None:
+        self._store = store
+        self._executor = executor
+        self._clock = clock
+        self._entropy = entropy
+        self._metrics = metrics
+        self._longest_sleep_ms = longest_sleep_ms
+        self._next_ms: int | None = None
+        self._sooner = asyncio.Event()
+        self._chains: set[asyncio.Task[None]] = set()
+        executor.after_commit.append(self._note)
+
+    async def run(self) -> None:
+        """Sweep for ever."""
+        while True:
+            self._sooner.clear()
+            try:
+                await self.sweep()
+            except Unavailable:
+                log.warning("store unavailable, sweeping again soon")
+                await asyncio.sleep(_RETRY_S)
+                continue
+            await self._sleep()
+
+    async def sweep(self) -> None:
+        """Do all that is due now."""
+        done: Due | None = None
+        while True:
+            due = await self._store.due(self._clock.now_ms(), _AT_ONCE)
+            self._next_ms = due.next_at_ms
+            if not (due.timers or due.leases or due.chains or due.ripe):
+                return
+            if due == done:
+                log.error("what is due does not go away; `rochallor doctor` shows why", due=due)
+                self._next_ms = self._clock.now_ms() + _STUCK_MS
+                return
+            await self._do(due)
+            done = due
+
+    async def _do(self, due: Due) -> None:
+        work: list[Awaitable[object]] = [
+            *(
+                self._submit(cmd.FireTimer(instance_id=i, seq=seq, index=n, actor=cmd.SYSTEM))
+                for i, seq, n in due.timers
+            ),
+            *(self._submit(_expiry(job)) for job in due.leases),
+            *(self.start_chain(*chain) for chain in due.chains),
+        ]
+        if due.ripe:
+            work.append(self._executor.submit(Ripen()))
+        await asyncio.gather(*work)
+
+    async def _submit(self, command: cmd.Command) -> None:
+        try:
+            await self._executor.submit(Do(command))
+        except Unavailable:
+            raise
+        except WorkflowError as error:
+            log.warning("due command refused", command=command.kind, instance_id=command.instance_id, why=str(error))
+
+    async def start_chain(self, parent_id: str, target: str, key: str | None) -> None:
+        """Start the next workflow of a parent, or put it off."""
+        child_id = ulid(self._clock.now_ms(), self._entropy.bits(80))
+        await self._executor.submit(Chain(parent_id, target, key, child_id))
+
+    async def settled(self) -> None:
+        """Return when every chain that a commit has asked for was tried once."""
+        while self._chains:
+            await asyncio.gather(*self._chains, return_exceptions=True)
+
+    def hurry(self) -> None:
+        """Look at once: what could not be done before (a chain without its target) may work now."""
+        self._sooner.set()
+
+    def _note(self, desk: Desk) -> None:
+        """After a commit: start its chains at once, and wake earlier when it planned something earlier."""
+        for parent_id, target, key in chained(desk):
+            task = asyncio.ensure_future(self.start_chain(parent_id, target, key))
+            self._chains.add(task)
+            task.add_done_callback(self._chained)
+        if desk.plans:
+            self._plan(desk.plans)
+        if desk.released:
+            self._sooner.set()
+
+    def _chained(self, task: asyncio.Task[None]) -> None:
+        self._chains.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            self._sooner.set()  # the request row is still there; the sweep takes it up again
+
+    def _plan(self, plans: Iterable[int]) -> None:
+        soonest = min(plans)
+        if self._next_ms is None or soonest < self._next_ms:
+            self._next_ms = soonest
+            self._sooner.set()
+
+    async def _sleep(self) -> None:
+        wait_ms = None if self._next_ms is None else max(0, self._next_ms - self._clock.now_ms())
+        if self._longest_sleep_ms is not None:
+            wait_ms = min(self._longest_sleep_ms, wait_ms if wait_ms is not None else self._longest_sleep_ms)
+        try:
+            await asyncio.wait_for(self._sooner.wait(), None if wait_ms is None else wait_ms / 1000)
+        except asyncio.TimeoutError:
+            return
+
+
+def _expiry(job: JobRef) -> cmd.ExpireLease:
+    return cmd.ExpireLease(instance_id=job.instance_id, job=job, actor=cmd.SYSTEM)

@@ -1,0 +1,102 @@
+"""Who waits for what: polls for a job type, callers for an instance to change.
+
+Both are in-memory and lost with the process, which is fine: whoever waited asks again. What must not happen is a wait
+that nobody ends, so a poll is parked only by the writer, right after the claim that found nothing for it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+
+from rochallor.ports import ClaimedJob, ClaimRequest
+
+
+class WaitingPoll:
+    """One poll: its wish, when it gives up (loop time), and where its answer goes."""
+
+    __slots__ = ("answer", "deadline", "request", "timer")
+
+    def __init__(self, request: ClaimRequest, deadline: float, answer: asyncio.Future[list[ClaimedJob]]) -> None:
+        self.request = request
+        self.deadline = deadline
+        self.answer = answer
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class ParkedPolls:
+    """Polls that found nothing, by job type, longest waiting first."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[str, dict[WaitingPoll, None]] = defaultdict(dict)
+
+    def park(self, poll: WaitingPoll) -> None:
+        """Let a poll wait until a job of its types appears or its time is over."""
+        loop = asyncio.get_running_loop()
+        for job_type in poll.request.job_types:
+            self._by_type[job_type][poll] = None
+        poll.timer = loop.call_at(poll.deadline, self._give_up, poll)
+
+    def take(self, ready: Counter[str]) -> list[WaitingPoll]:
+        """Return as many waiting polls as there are new jobs, and forget them here."""
+        taken: dict[WaitingPoll, None] = {}
+        for job_type, count in ready.items():
+            for poll in list(self._by_type.get(job_type, ()))[:count]:
+                taken[poll] = None
+                self.forget(poll)
+        return [poll for poll in taken if not poll.answer.done()]
+
+    def forget(self, poll: WaitingPoll) -> None:
+        """Stop a poll's wait."""
+        for job_type in poll.request.job_types:
+            waiting = self._by_type.get(job_type)
+            if waiting is not None:
+                waiting.pop(poll, None)
+                if not waiting:
+                    del self._by_type[job_type]
+        if poll.timer is not None:
+            poll.timer.cancel()
+
+    def release(self) -> None:
+        """Answer everybody with nothing: the engine is going down."""
+        for poll in {poll for waiting in self._by_type.values() for poll in waiting}:
+            self._give_up(poll)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many polls wait per job type."""
+        return {job_type: len(polls) for job_type, polls in self._by_type.items()}
+
+    def _give_up(self, poll: WaitingPoll) -> None:
+        self.forget(poll)
+        if not poll.answer.done():
+            poll.answer.set_result([])
+
+
+class Watchers:
+    """Callers that wait for an instance to change."""
+
+    def __init__(self) -> None:
+        self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
+
+    def changed(self, instance_id: str) -> None:
+        """Wake those who wait for this instance."""
+        for event in self._events.get(instance_id, ()):
+            event.set()
+
+    def release(self) -> None:
+        """Wake everybody."""
+        for instance_id in list(self._events):
+            self.changed(instance_id)
+
+    def watch(self, instance_id: str) -> asyncio.Event:
+        """Return an event that is set at the next change; give it back with `unwatch`."""
+        event = asyncio.Event()
+        self._events[instance_id].append(event)
+        return event
+
+    def unwatch(self, instance_id: str, event: asyncio.Event) -> None:
+        """Stop watching."""
+        events = self._events[instance_id]
+        events.remove(event)
+        if not events:
+            del self._events[instance_id]

@@ -1,0 +1,162 @@
+"""The writer: batches, isolation, waiting polls, limits, stop."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+
+import pytest
+from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable
+from rochallor.ports import StoreConflict
+from rochallor.shell.work import Write
+from rochallor.stores.memory import MemoryStore
+
+TASK = {"id": "work", "type": "SERVICE_TASK", "nextStep": "end"}
+END = {"id": "end", "type": "END"}
+
+
+class Watched(MemoryStore):
+    """Counts commits, and fails the next transactions as told."""
+
+    def __init__(self):
+        super().__init__()
+        self.commits = 0
+        self.refuse = []
+
+    @asynccontextmanager
+    async def transaction(self):
+        if self.refuse:
+            raise self.refuse.pop(0)
+        async with super().transaction() as tx:
+            yield tx
+        self.commits += 1
+
+
+async def test_what_waits_together_commits_together(houses):
+    """Fifty starts that arrive while the writer is busy take far fewer commits than fifty."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    before = store.commits
+    await asyncio.gather(*(house.start() for _ in range(50)))
+    assert store.commits - before <= 2
+
+
+async def test_refused_command_leaves_its_batch_mates_alone(house):
+    """A start of an unknown definition in the middle of a batch fails alone."""
+    await house.upload(TASK, END)
+    results = await asyncio.gather(house.start(), house.start("ghost"), house.start(), return_exceptions=True)
+    assert [isinstance(result, str) for result in results] == [True, False, True]
+
+
+async def test_batch_the_store_refuses_is_tried_one_by_one(houses):
+    """When the store refuses a batch, each command is tried alone and only the guilty one fails."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.refuse = [StoreConflict("taken")]
+    assert all(await asyncio.gather(*(house.start() for _ in range(5))))
+    store.refuse = [StoreConflict("taken"), StoreConflict("taken")]
+    results = await asyncio.gather(*(house.start() for _ in range(3)), return_exceptions=True)
+    assert [type(result) for result in results] == [Conflict, str, str]
+
+
+async def test_unreachable_store_is_unavailable_and_heals(houses):
+    """While the store cannot be reached requests and polls are told so; afterwards all works again."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.refuse = [Unavailable("no store")]
+    with pytest.raises(Unavailable):
+        await house.start()
+    store.refuse = [Unavailable("no store")]
+    with pytest.raises(Unavailable):
+        await house.poll("work")
+    assert await house.start()
+
+
+async def test_bug_in_one_command_is_its_own_500(house):
+    """A command that dies of a bug is answered as internal error; those beside it succeed."""
+    await house.upload(TASK, END)
+
+    async def broken(_tx, _now_ms):
+        raise ZeroDivisionError
+
+    results = await asyncio.gather(
+        house.start(), house.engine.executor.submit(Write(broken)), house.start(), return_exceptions=True
+    )
+    assert [type(result) for result in results] == [str, InternalError, str]
+
+
+async def test_full_queue_is_refused_at_once(houses):
+    """More waiting requests than the limit are refused with a time to come back."""
+    house = await houses(queue_limit=2)
+    await house.upload(TASK, END)
+    results = await asyncio.gather(*(house.start() for _ in range(5)), return_exceptions=True)
+    refused = [result for result in results if isinstance(result, TooManyRequests)]
+    assert len(refused) == 3
+    assert refused[0].retry_after_ms
+
+
+async def test_waiting_poll_gets_the_job_that_appears(house):
+    """A poll that waits is answered by the start that makes a job for it."""
+    await house.upload(TASK, END)
+    waiting = asyncio.create_task(house.poll("work", wait_ms=30_000))
+    await asyncio.sleep(0)
+    instance_id = await house.start()
+    (job,) = await asyncio.wait_for(waiting, 5)
+    assert job.instance_id == instance_id
+
+
+async def test_two_waiting_polls_share_two_jobs(house):
+    """Each new job wakes one waiting poll, the longest waiting first, and nobody gets another's job."""
+    await house.upload(TASK, END)
+    polls = [asyncio.create_task(house.poll("work", wait_ms=30_000, max_jobs=1)) for _ in range(3)]
+    await asyncio.sleep(0)
+    started = {await house.start(), await house.start()}
+    done, waiting = await asyncio.wait(polls, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    while len(done) < 2:
+        more, waiting = await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+        done |= more
+    assert {job.instance_id for poll in done for job in poll.result()} == started
+    assert len(waiting) == 1
+
+
+async def test_waiting_poll_ends_empty_after_its_time(house):
+    """A poll that waits in vain is answered with nothing."""
+    assert await house.poll("work", wait_ms=1) == []
+
+
+async def test_cancelled_poll_takes_no_job(house):
+    """A poll whose caller went away is forgotten; the next job goes to somebody else."""
+    await house.upload(TASK, END)
+    gone = asyncio.create_task(house.poll("work", wait_ms=30_000))
+    await asyncio.sleep(0.001)
+    gone.cancel()
+    await asyncio.gather(gone, return_exceptions=True)
+    await house.start()
+    assert len(await house.poll("work")) == 1
+
+
+async def test_stop_answers_waiting_polls_and_refuses_new_work(houses):
+    """Going down, the engine answers those who wait with nothing and refuses what comes."""
+    house = await houses()
+    await house.upload(TASK, END)
+    instance_id = await house.start()
+    poll = asyncio.create_task(house.poll("other", wait_ms=30_000))
+    awaiting = asyncio.create_task(house.engine.await_instance(instance_id, wait_ms=30_000))
+    await asyncio.sleep(0.001)
+    house.engine.executor.stop()
+    assert await asyncio.wait_for(poll, 5) == []
+    assert (await asyncio.wait_for(awaiting, 5)).reached is False
+    with pytest.raises(Unavailable):
+        await house.start()
+
+
+async def test_conflicting_reports_have_one_winner(house):
+    """Sixty-four reports of one job at once: one counts, the others are late, nothing happens twice."""
+    await house.upload(TASK, END)
+    instance_id = await house.start()
+    (job,) = await house.poll("work")
+    await asyncio.gather(*(house.engine.complete_job(job.id, "w") for _ in range(64)))
+    assert len(await house.engine.get_audit(instance_id)) == 2

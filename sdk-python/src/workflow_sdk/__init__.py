@@ -1,0 +1,57 @@
+"""Workers and clients for the workflow engine.
+
+Names are imported when they are first used: a worker over REST loads neither grpc nor prometheus_client.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from workflow_sdk.client.grpc import GrpcEngineClient
+    from workflow_sdk.client.interface import EngineClient
+    from workflow_sdk.client.rest import RestEngineClient
+    from workflow_sdk.errors import EngineClientError, NonRetryableError, WorkflowSDKError
+    from workflow_sdk.handler.registry import HandlerRegistry
+    from workflow_sdk.metrics.metrics import Metrics
+    from workflow_sdk.runner.deduplication_cache import DeduplicationCache
+    from workflow_sdk.runner.runner import Runner
+
+__all__ = [
+    "DeduplicationCache",
+    "EngineClient",
+    "EngineClientError",
+    "GrpcEngineClient",
+    "HandlerRegistry",
+    "Metrics",
+    "NonRetryableError",
+    "RestEngineClient",
+    "Runner",
+    "WorkflowSDKError",
+]
+
+_MODULES = {
+    "DeduplicationCache": "workflow_sdk.runner.deduplication_cache",
+    "EngineClient": "workflow_sdk.client.interface",
+    "EngineClientError": "workflow_sdk.errors",
+    "GrpcEngineClient": "workflow_sdk.client.grpc",
+    "HandlerRegistry": "workflow_sdk.handler.registry",
+    "Metrics": "workflow_sdk.metrics.metrics",
+    "NonRetryableError": "workflow_sdk.errors",
+    "RestEngineClient": "workflow_sdk.client.rest",
+    "Runner": "workflow_sdk.runner.runner",
+    "WorkflowSDKError": "workflow_sdk.errors",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(_MODULES[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

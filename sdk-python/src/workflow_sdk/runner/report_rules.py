@@ -1,0 +1,58 @@
+"""When a report is sent again, as a pure function of what went wrong.
+
+Completing twice is harmless on an engine that fences and dangerous only when two calls overlap, so a completion is
+repeated, one at a time, until it is acknowledged. Every `fail` that arrives burns a retry on an engine that does not
+fence, so it is repeated only when the first one provably did nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from workflow_sdk.errors import ConnectionFailed, EngineClientError, InvalidVariables
+from workflow_sdk.retry.backoff import full_jitter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# No answer, timeouts, full, or something on the way is down: the next attempt may pass.
+PASSING = frozenset({0, 408, 429, 502, 503, 504})
+# The engine said itself that it did not take it.
+NOT_TAKEN = frozenset({429})
+# An internal error may pass, or may be how an older engine says that the job is unknown.
+INTERNAL = 500
+INTERNAL_ATTEMPTS = 5
+TOO_LARGE = 413
+
+GIVE_UP_SECONDS = 600.0
+LONGEST_PAUSE_SECONDS = 5.0
+
+
+def may_repeat_complete(error: Exception, attempts: int) -> bool:
+    """Return whether a completion that failed with `error` may be sent again after so many attempts."""
+    if isinstance(error, EngineClientError):
+        if error.status_code == INTERNAL:
+            return attempts < INTERNAL_ATTEMPTS
+        return error.status_code in PASSING
+    return isinstance(error, OSError)  # what a client that is not ours raises when the network is down
+
+
+def may_repeat_fail(error: Exception, attempts: int) -> bool:
+    """Return whether a failure that could not be reported may be sent again: only if the first did nothing."""
+    del attempts
+    if isinstance(error, ConnectionFailed):
+        return not error.sent
+    return isinstance(error, EngineClientError) and error.status_code in NOT_TAKEN
+
+
+def undeliverable(error: Exception) -> bool:
+    """Return whether a result can never be delivered, whatever the network does: it is itself the problem."""
+    return isinstance(error, InvalidVariables) or (
+        isinstance(error, EngineClientError) and error.status_code == TOO_LARGE
+    )
+
+
+def pause_before_next(error: Exception, attempts: int, chance: Callable[[], float]) -> float:
+    """Return seconds to wait after `attempts` failed attempts (from 1): full jitter, not less than the engine asked."""
+    asked = getattr(error, "retry_after", None) or 0.0
+    return float(asked) + full_jitter(attempts - 1, chance=chance, limit=LONGEST_PAUSE_SECONDS)

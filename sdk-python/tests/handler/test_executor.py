@@ -1,0 +1,65 @@
+"""What becomes of a handler's return value or exception."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+from workflow_sdk.errors import NonRetryableError
+from workflow_sdk.runner.executor import Completed, Failed, execute
+
+KEYS = {"id", "jobType", "instanceId", "stepId", "stepExecutionId", "retriesRemaining", "variables", "lockExpiresAt"}
+
+
+def _raise(error):
+    def handler(_):
+        raise error
+
+    return handler
+
+
+async def _greet(ctx):
+    return {"greeting": ctx["variables"]["name"]}
+
+
+OUTCOMES = [
+    ("a dict", lambda _: {"x": 1}, Completed({"x": 1})),
+    ("None", lambda _: None, Completed(None)),
+    ("a coroutine function", _greet, Completed({"greeting": "Ada"})),
+    ("any exception", _raise(KeyError("x")), Failed("'x'", retryable=True)),
+    ("an exception without words", _raise(TimeoutError()), Failed("TimeoutError", retryable=True)),
+    ("a hopeless job", _raise(NonRetryableError("no", code="C")), Failed("no", retryable=False, code="C")),
+    ("an exit", lambda _: sys.exit("bye"), Failed("bye", retryable=True)),
+    (
+        "a list",
+        lambda _: [1],
+        Failed("the handler for 'greet' returned a list; return a dict of variables or None", retryable=False),
+    ),
+    ("no handler", None, Failed("no handler registered for 'greet'", retryable=False)),
+]
+
+
+@pytest.mark.parametrize(("handler", "outcome"), [each[1:] for each in OUTCOMES], ids=[each[0] for each in OUTCOMES])
+def test_outcome(job, handler, outcome):
+    """What a handler does decides the outcome, and nothing it raises escapes."""
+    assert execute(handler, job) == outcome
+
+
+def test_a_handler_sees_every_key_whatever_the_engine_left_out():
+    """A job of an older engine has no stepId and null variables; the handler's dict has all keys."""
+    seen = []
+    execute(seen.append, {"id": "1", "jobType": "greet", "variables": None})
+    assert (type(seen[0]), set(seen[0]), seen[0]["variables"]) == (dict, KEYS, {})
+
+
+def test_the_lease_token_is_not_shown(job):
+    """A handler that logs its context does not log the right to report the job."""
+    seen = []
+    execute(seen.append, {**job, "leaseToken": "secret", "attempt": 2})
+    assert ("leaseToken" in seen[0], seen[0]["attempt"]) == (False, 2)
+
+
+def test_a_handler_may_change_its_variables(job):
+    """The variables are the handler's own copy."""
+    execute(lambda ctx: ctx["variables"].clear(), job)
+    assert job["variables"] == {"name": "Ada"}

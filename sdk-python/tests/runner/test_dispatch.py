@@ -1,0 +1,212 @@
+"""One job on a mock client, as users of the first SDK test their handlers."""
+
+from __future__ import annotations
+
+from unittest.mock import MagicMock, call
+
+import pytest
+from workflow_sdk import HandlerRegistry, NonRetryableError, RestEngineClient, Runner
+from workflow_sdk.errors import ConnectionFailed, EngineClientError, InvalidVariables
+
+
+class Clock:
+    """Time that passes only when somebody waits."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.pauses = []
+
+    def __call__(self):
+        return self.now
+
+    def pause(self, seconds):
+        self.pauses.append(seconds)
+        self.now += max(seconds, 0.001)
+        return False
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def dispatch(job, clock):
+    """Run `job` with a handler on a mock client and return the mock."""
+
+    def run(handler=lambda _: {"x": 1}, client=None, times=1, **extra):
+        registry = HandlerRegistry()
+        if handler is not None:
+            registry.register("greet", handler)
+        client = MagicMock() if client is None else client
+        runner = Runner(client, registry, "w1")
+        runner._reporter._pause = clock.pause
+        runner._reporter._timing = MagicMock(monotonic=clock, chance=lambda: 0.5)
+        for _ in range(times):
+            runner._dispatch({**job, **extra})
+        return client
+
+    return run
+
+
+def test_success_is_reported_positionally(dispatch):
+    """A result goes to complete_job(id, worker, variables), nothing more, even on a mock that has everything."""
+    client = dispatch(leaseToken="t")
+    assert client.mock_calls == [call.complete_job("job-1", "w1", {"x": 1})]
+
+
+def test_no_result_is_reported_as_none(dispatch):
+    """A handler that returns nothing sets nothing."""
+    assert dispatch(lambda _: None).mock_calls == [call.complete_job("job-1", "w1", None)]
+
+
+def test_an_exception_is_reported_retryable(dispatch):
+    """Any exception goes to fail_job(id, worker, message, True)."""
+    client = dispatch(MagicMock(side_effect=RuntimeError("boom")))
+    assert client.mock_calls == [call.fail_job("job-1", "w1", "boom", True)]
+
+
+def test_a_non_retryable_error_is_reported_as_such(dispatch):
+    """NonRetryableError goes to fail_job(id, worker, message, False)."""
+    client = dispatch(MagicMock(side_effect=NonRetryableError("never")))
+    assert client.mock_calls == [call.fail_job("job-1", "w1", "never", False)]
+
+
+def test_a_type_without_handler_fails_for_good(dispatch):
+    """A job nobody serves is failed, not retryable, with a sentence that names the type."""
+    assert dispatch(None).mock_calls == [call.fail_job("job-1", "w1", "no handler registered for 'greet'", False)]
+
+
+@pytest.mark.parametrize("error", [ConnectionFailed("x", sent=True), EngineClientError(503, "x"), ConnectionError()])
+def test_a_result_is_repeated_until_acknowledged(dispatch, error):
+    """A network that is down for a while loses no result and turns none into a failure."""
+    client = MagicMock()
+    client.complete_job.side_effect = [error] * 7 + [None]
+    dispatch(client=client)
+    assert client.mock_calls == [call.complete_job("job-1", "w1", {"x": 1})] * 8
+
+
+def test_pauses_between_reports_grow_with_full_jitter(dispatch, clock):
+    """Pauses are drawn from a range that doubles up to five seconds."""
+    client = MagicMock()
+    client.complete_job.side_effect = [ConnectionFailed("x", sent=True)] * 8 + [None]
+    dispatch(client=client)
+    assert clock.pauses == pytest.approx([0.05, 0.1, 0.2, 0.4, 0.8, 1.6, 2.5, 2.5])
+
+
+def test_a_report_waits_as_long_as_the_engine_asks(dispatch, clock):
+    """Retry-After comes on top of the pause."""
+    client = MagicMock()
+    client.complete_job.side_effect = [EngineClientError(429, "x", retry_after=3.0), None]
+    dispatch(client=client)
+    assert clock.pauses == pytest.approx([3.05])
+
+
+def test_repeating_a_report_ends_at_last(dispatch, clock):
+    """A report that never gets through is given up, after minutes and not for ever."""
+    client = MagicMock()
+    client.complete_job.side_effect = ConnectionFailed("x", sent=True)
+    dispatch(client=client)
+    assert (600 < clock.now < 610, client.fail_job.mock_calls) == (True, [])
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 415])
+def test_a_refusal_is_final(dispatch, status):
+    """What the engine refuses is not sent again, and a successful handler is not made a failure."""
+    client = MagicMock()
+    client.complete_job.side_effect = EngineClientError(status, "no")
+    dispatch(client=client)
+    assert client.mock_calls == [call.complete_job("job-1", "w1", {"x": 1})]
+
+
+def test_an_internal_error_is_repeated_a_few_times(dispatch):
+    """500 may pass, or may mean an unknown job on an older engine."""
+    client = MagicMock()
+    client.complete_job.side_effect = EngineClientError(500, "unknown job")
+    dispatch(client=client)
+    assert (client.complete_job.call_count, client.fail_job.mock_calls) == (5, [])
+
+
+@pytest.mark.parametrize(
+    ("error", "calls"),
+    [
+        (ConnectionFailed("refused", sent=False), 2),
+        (EngineClientError(429, "full"), 2),
+        (ConnectionFailed("reset", sent=True), 1),
+        (EngineClientError(503, "x"), 1),
+        (EngineClientError(500, "x"), 1),
+        (ConnectionError("x"), 1),
+    ],
+    ids=str,
+)
+def test_a_failure_is_repeated_only_when_it_provably_did_nothing(dispatch, error, calls):
+    """Every `fail` that arrives may burn a retry, so in doubt there is no second one."""
+    client = MagicMock()
+    client.fail_job.side_effect = [error, None]
+    dispatch(MagicMock(side_effect=RuntimeError("boom")), client=client)
+    assert client.fail_job.call_count == calls
+
+
+@pytest.mark.parametrize("error", [EngineClientError(413, "over 2 MiB"), InvalidVariables("/x: a set is not JSON")])
+def test_a_result_that_can_never_arrive_fails_the_job(dispatch, error):
+    """A result that is itself the problem would be redelivered for ever, so the job fails and says why."""
+    client = MagicMock()
+    client.complete_job.side_effect = error
+    dispatch(client=client)
+    assert client.fail_job.mock_calls == [call("job-1", "w1", f"the result cannot be delivered: {error}", False)]
+
+
+def test_a_redelivered_job_is_answered_from_memory(dispatch):
+    """A job that comes again while its result was not acknowledged is not run again."""
+    client, handler = MagicMock(), MagicMock(return_value={"x": 1})
+    client.complete_job.side_effect = [EngineClientError(409, "x"), None, None]
+    dispatch(handler, client=client, times=2)
+    assert (handler.call_count, client.complete_job.call_count) == (1, 2)
+
+
+def test_an_acknowledged_job_that_comes_again_runs_again(dispatch):
+    """Memory ends with the acknowledgement: a loop in the definition enters a step more than once."""
+    handler = MagicMock(return_value={"x": 1})
+    dispatch(handler, times=2)
+    assert handler.call_count == 2
+
+
+def test_a_client_of_ours_passes_the_lease_token(dispatch, engine):
+    """With our client, the token goes along with the report."""
+    with RestEngineClient(engine.url) as client:
+        dispatch(client=client, leaseToken="t")
+        dispatch(MagicMock(side_effect=NonRetryableError("no", code="C")), client=client, leaseToken="t")
+    assert [exchange.body for exchange in engine.exchanges] == [
+        {"workerId": "w1", "variables": {"x": 1}, "leaseToken": "t"},
+        {"workerId": "w1", "errorMessage": "no", "retryable": False, "leaseToken": "t", "errorCode": "C"},
+    ]
+
+
+def test_a_subclass_with_the_old_signature_is_called_the_old_way(dispatch, engine):
+    """A user's override that knows no token gets none."""
+
+    class Logged(RestEngineClient):
+        def complete_job(self, job_id, worker_id, variables=None):
+            super().complete_job(job_id, worker_id, variables)
+
+    with Logged(engine.url) as client:
+        dispatch(client=client, leaseToken="t")
+    assert engine.exchanges[0].body == {"workerId": "w1", "variables": {"x": 1}}
+
+
+def test_a_mock_with_our_spec_is_still_a_mock(dispatch):
+    """A mock that claims to be our client is told from one."""
+    client = dispatch(client=MagicMock(spec=RestEngineClient), leaseToken="t")
+    assert client.mock_calls == [call.complete_job("job-1", "w1", {"x": 1})]
+
+
+def test_an_empty_worker_id_is_refused():
+    """A worker without a name cannot hold a job."""
+    with pytest.raises(ValueError, match="worker_id"):
+        Runner(MagicMock(), HandlerRegistry(), "")
+
+
+def test_figures_that_make_no_sense_become_the_defaults():
+    """Zero or negative parallelism and interval mean the defaults."""
+    runner = Runner(MagicMock(), HandlerRegistry(), "w", parallelism=0, poll_interval=-1)
+    assert (runner._parallelism, runner._poll_interval) == (64, 0.5)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from msgspec import Raw
 
+from rochallor.core.definition import Definition
 from rochallor.core.ids import step_execution_id
 from rochallor.core.model import Instance
 from rochallor.core.variables import encode_variables
@@ -66,8 +67,11 @@ def summary_of(stored: StoredDefinition) -> DefinitionSummary:
     )
 
 
-def task_view(row: UserTaskRow) -> UserTaskView:
-    """Return a user task as a list shows it."""
+def task_view(row: UserTaskRow, definition: Definition, instance: Instance | None) -> UserTaskView:
+    """Return a user task as a list shows it; `instance` is given while the task is open."""
+    step = definition.step(row.step_id)
+    entered = instance.open.get(row.seq) if instance else None
+    due_ms = min((timer.due_ms for timer in entered.timers), default=None) if entered else None
     return UserTaskView(
         id=step_execution_id(row.instance_id, row.seq),
         instance_id=row.instance_id,
@@ -77,6 +81,9 @@ def task_view(row: UserTaskRow) -> UserTaskView:
         business_key=row.business_key,
         status=row.status,
         created_at=moment(row.created_at_ms),
-        closed_at=moment(row.closed_at_ms) if row.closed_at_ms is not None else None,
+        name=step.name if step else None,
+        description=(step.description or None) if step else None,
+        due_at=moment(due_ms) if due_ms is not None else None,
+        completed_at=moment(row.closed_at_ms) if row.status == "COMPLETED" and row.closed_at_ms is not None else None,
         completed_by=row.completed_by or None,
     )

@@ -16,7 +16,7 @@ from rochallor.core.ids import ulid
 from rochallor.core.machine import Outcome
 from rochallor.core.model import Instance
 from rochallor.core.variables import parse_variables
-from rochallor.ports import Clock, Entropy, InstanceFilter, Store, Transaction, UserTaskFilter
+from rochallor.ports import Clock, Entropy, InstanceFilter, Store, Transaction, UserTaskFilter, UserTaskRow
 from rochallor.shell import checks
 from rochallor.shell.answers import instance_view, summary_of, task_view
 from rochallor.shell.definitions import Definitions
@@ -268,7 +268,14 @@ class Engine(JobDesk):
             checks.task_status(status),
         )
         found, total = await self.store.reads.user_tasks(where, part.size, part.offset)
-        return Page(items=[task_view(row) for row in found], page=part.page, page_size=part.size, total=total)
+        items = [await self._task(row) for row in found]
+        return Page(items=items, page=part.page, page_size=part.size, total=total)
+
+    async def _task(self, row: UserTaskRow) -> UserTaskView:
+        stored = await self.store.reads.definition(row.definition_id, row.definition_version)
+        assert stored is not None
+        instance = await self.store.reads.instance(row.instance_id) if row.status == "OPEN" else None
+        return task_view(row, self._definitions.compiled(stored), instance)
 
     async def _do(self, command: cmd.Command) -> Outcome:
         checks.check_text(command.instance_id, "id")

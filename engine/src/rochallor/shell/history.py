@@ -39,7 +39,7 @@ def _entered(items: dict[int, HistoryItem], event: ev.StepEntered, committed: ev
         attempt_number=event.attempt,
         status="RUNNING",
         started_at=moment(committed.at_ms),
-        input=event.input,
+        input=None if event.input is None else Raw(encode_variables(event.input)),
     )
 
 
@@ -80,7 +80,16 @@ def audit_of(record: Iterable[ev.Committed]) -> list[AuditEntry]:
             actor=committed.actor,
             kind=committed.command,
             at=moment(committed.at_ms),
-            detail=Raw(msgspec.json.encode(committed.events)),
+            step_id=_concerned(committed.events),
+            detail=Raw(msgspec.json.encode({"events": committed.events})),
         )
         for committed in record
     ]
+
+
+def _concerned(events: Iterable[ev.AnyEvent]) -> str | None:
+    """Return the step that a change was about: the first one it closed, queued again, timed or retried."""
+    return next((event.step_id for event in events if isinstance(event, _ABOUT)), None)
+
+
+_ABOUT = (ev.StepClosed, ev.JobRetried, ev.JobExpired, ev.TimerFired, ev.InstanceReopened)

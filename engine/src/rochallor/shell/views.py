@@ -1,12 +1,13 @@
 """What the engine answers: one struct per message of the contract, the same for every transport.
 
 Field names are the contract's (camelCase on the wire). Optional fields that are None are left out of JSON; times are
-UTC datetimes; `variables`, `input` and `output` are JSON as it is stored.
+RFC 3339 text; `variables`, `input` and `output` are JSON as it is stored.
 """
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import msgspec
@@ -14,13 +15,21 @@ from msgspec import Raw
 
 from rochallor.core.errors import Detail
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 T = TypeVar("T")
 
 
-def moment(at_ms: int) -> datetime:
-    """Return the UTC time of milliseconds since the epoch, exactly."""
-    return _EPOCH + timedelta(milliseconds=at_ms)
+def moment(at_ms: int) -> str:
+    """Return milliseconds since the epoch as RFC 3339 in UTC, always with three digits of a second."""
+    second, ms = divmod(at_ms, 1000)
+    return f"{_second(second)}.{ms:03d}Z"
+
+
+@lru_cache(maxsize=4_096)
+def _second(second: int) -> str:
+    return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class View(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
@@ -36,8 +45,8 @@ class InstanceView(View, kw_only=True):
     status: str
     current_step_ids: list[str]
     variables: Raw
-    started_at: datetime
-    completed_at: datetime | None = None
+    started_at: str
+    completed_at: str | None = None
     failure_reason: str | None = None
     business_key: str | None = None
     parent_instance_id: str | None = None
@@ -54,12 +63,12 @@ class HistoryItem(View, kw_only=True):
     step_type: str
     attempt_number: int
     status: str
-    started_at: datetime
-    ended_at: datetime | None = None
+    started_at: str
+    ended_at: str | None = None
     failure_reason: str | None = None
     input: Raw | None = None
     output: Raw | None = None
-    closed_at: datetime | None = None
+    closed_at: str | None = None
     closed_by: str | None = None
 
 
@@ -73,11 +82,11 @@ class JobView(View, kw_only=True):
     job_type: str
     retries_remaining: int
     variables: Raw
-    lock_expires_at: datetime
+    lock_expires_at: str
     status: str
     worker_id: str
-    locked_at: datetime
-    created_at: datetime
+    locked_at: str
+    created_at: str
     lease_token: str
     attempt: int
     business_key: str | None = None
@@ -92,7 +101,7 @@ class UploadView(View, kw_only=True):
     version: int
     name: str
     description: str | None = None
-    uploaded_at: datetime
+    uploaded_at: str
     warnings: tuple[Detail, ...] = ()
 
 
@@ -103,11 +112,11 @@ class DefinitionSummary(View, kw_only=True):
     version: int
     name: str
     description: str | None = None
-    uploaded_at: datetime
+    uploaded_at: str
 
 
 class UserTaskView(View, kw_only=True):
-    """A user task in a list."""
+    """A user task in a list, with its step's name; `due_at` is when its first timer fires."""
 
     id: str
     instance_id: str
@@ -115,20 +124,24 @@ class UserTaskView(View, kw_only=True):
     definition_id: str
     definition_version: int
     business_key: str | None = None
+    name: str | None = None
+    description: str | None = None
     status: str
-    created_at: datetime
-    closed_at: datetime | None = None
+    created_at: str
+    due_at: str | None = None
+    completed_at: str | None = None
     completed_by: str | None = None
 
 
 class AuditEntry(View, kw_only=True):
-    """Who did what to an instance, when; `detail` holds the command's events as JSON."""
+    """Who did what to an instance, when: `kind` is the command, `detail` its events as a JSON object."""
 
     revision: int
     instance_id: str
     actor: str
     kind: str
-    at: datetime
+    at: str
+    step_id: str | None = None
     detail: Raw
 
 
@@ -147,7 +160,7 @@ class OutcomeResult(View, kw_only=True):
     job_id: str
     status: str
     message: str | None = None
-    lock_expires_at: datetime | None = None
+    lock_expires_at: str | None = None
 
 
 class ReportView(View, kw_only=True):

@@ -1,0 +1,54 @@
+"""One request as handlers see it: ids, query, body, revision; and waiting for as long as the client does."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from starlette.types import Receive, Scope
+
+from rochallor.shell.engine import Engine
+from rochallor.transports.rest.answers import Answer
+from rochallor.transports.rest.bodies import JsonBody
+from rochallor.transports.rest.presence import while_present
+from rochallor.transports.rest.query import Query, revision_of
+from rochallor.transports.rest.reading import read_body
+
+T = TypeVar("T")
+
+
+class Call:
+    """A request that has found its route. `ids` are the path's parameters in the order of the template, decoded."""
+
+    __slots__ = ("_limit", "_receive", "_scope", "ids")
+
+    def __init__(self, scope: Scope, receive: Receive, ids: tuple[str, ...], limit: int) -> None:
+        self.ids = ids
+        self._scope = scope
+        self._receive = receive
+        self._limit = limit
+
+    async def raw(self, limit: int | None = None) -> bytes:
+        """Return the body's bytes, at most `limit` of them (the engine's body limit when None)."""
+        return await read_body(self._scope, self._receive, self._limit if limit is None else limit)
+
+    async def read(self, kind: JsonBody[T]) -> T:
+        """Return the body as a struct."""
+        return kind.read(await read_body(self._scope, self._receive, self._limit))
+
+    @property
+    def query(self) -> Query:
+        """The query string, parsed."""
+        return Query(self._scope["query_string"])
+
+    @property
+    def expected_revision(self) -> int | None:
+        """The revision that If-Match asks for, None for any."""
+        return revision_of(next((value for name, value in self._scope["headers"] if name == b"if-match"), None))
+
+    async def while_present(self, work: Awaitable[T]) -> T:
+        """Return what `work` returns; cancel it when the client goes away first."""
+        return await while_present(self._receive, work)
+
+
+Handler = Callable[[Engine, Call], Awaitable[Answer]]

@@ -1,0 +1,70 @@
+"""Where every request is answered: run a handler, turn what it raises into an answer, send it, tell the observer.
+
+Nothing escapes from here but cancellation: a bug becomes 500 with a sentence that says nothing of the inside, and a log
+line that says everything.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+
+from starlette.types import Receive, Scope, Send
+
+from rochallor.core.errors import InternalError, WorkflowError
+from rochallor.shell.engine import Engine
+from rochallor.transports.rest.answers import Answer, send_answer
+from rochallor.transports.rest.call import Call
+from rochallor.transports.rest.errors import ClientGone, refusal
+from rochallor.transports.rest.query import path_id
+from rochallor.transports.rest.routes import Route
+
+Observe = Callable[[str, str, int, float], None]
+Timer = Callable[[], float]
+
+CLIENT_GONE = 499  # nginx's word for it; only the observer ever sees it
+log = logging.getLogger("rochallor.rest")
+
+
+class Reception:
+    """Answers requests that have found their route, or have not."""
+
+    def __init__(self, engine: Engine, observe: Observe | None, timer: Timer) -> None:
+        self._engine = engine
+        self._observe = observe
+        self._timer = timer
+        self._limit = engine.settings.max_body_bytes
+
+    async def serve(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request of `route`; `ids` are its path parameters as they were sent."""
+        began = self._timer()
+        try:
+            answer = await self._answer(route, ids, scope, receive)
+        except ClientGone:
+            self._tell(scope, route.template, CLIENT_GONE, began)
+            return
+        await send_answer(answer, scope, send)
+        self._tell(scope, route.template, answer.status, began)
+
+    async def refuse(self, error: WorkflowError, template: str, scope: Scope, send: Send) -> None:
+        """Answer a request that has no route or the wrong method."""
+        began = self._timer()
+        answer = refusal(error)
+        await send_answer(answer, scope, send)
+        self._tell(scope, template, answer.status, began)
+
+    async def _answer(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive) -> Answer:
+        try:
+            call = Call(scope, receive, tuple(map(path_id, ids)), self._limit)
+            return await route.handler(self._engine, call)
+        except WorkflowError as error:
+            return refusal(error)
+        except ClientGone:
+            raise
+        except Exception:
+            log.exception("request failed by a bug", extra={"method": route.method, "route": route.template})
+            return refusal(InternalError("the engine has a bug; its log has the rest, please report it"))
+
+    def _tell(self, scope: Scope, template: str, status: int, began: float) -> None:
+        if self._observe is not None:
+            self._observe(scope["method"], template, status, self._timer() - began)

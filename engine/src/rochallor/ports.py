@@ -53,13 +53,17 @@ class Change(NamedTuple):
 
 
 class ClaimRequest(NamedTuple):
-    """One worker's wish for jobs; `lease_token` is fresh and will fence the jobs it gets."""
+    """One worker's wish for jobs; `lease_token` is fresh and will fence the jobs it gets.
+
+    `max_bytes` of variables is about what its answer may carry; what does not fit stays queued.
+    """
 
     worker_id: str
     job_types: tuple[str, ...]
     max_jobs: int
     lease_ms: int
     lease_token: str
+    max_bytes: int
 
 
 class ClaimedJob(NamedTuple):
@@ -155,10 +159,10 @@ class Transaction(Protocol):
         """Write changes with all rows that follow from their events; raises `StoreConflict`."""
         ...
 
-    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int, max_bytes: int) -> list[list[ClaimedJob]]:
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs for each request, oldest first and fair across its types.
 
-        A request gets no more than `max_bytes` of variables beyond its first job. No job is given to two requests.
+        A request gets no more than its `max_bytes` of variables beyond its first job. No job goes to two requests.
         """
         ...
 

@@ -40,7 +40,18 @@ async def test_a_poll_that_does_not_say_how_many_gets_one(engine, stub):
     engine.script["poll_jobs"] = []
     await stub.PollJobs(pb.PollJobsRequest(worker_id="w", job_types=["a", "b"], lease_seconds=5, wait_ms=20))
     poll = Poll(worker_id="w", job_types=["a", "b"], max_jobs=0, lease_seconds=5, wait_ms=20)
-    assert engine.last == ("poll_jobs", (poll,), {"default_max_jobs": 1})
+    name, arguments, options = engine.last
+    assert (name, arguments, options["default_max_jobs"]) == ("poll_jobs", (poll,), 1)
+
+
+async def test_a_poll_for_structs_gets_less_so_that_old_clients_can_read_it(engine, stub):
+    """Variables as a Struct take several times the bytes, and clients refuse messages over 4 MiB."""
+    room = []
+    for as_json in (True, False):
+        engine.script["poll_jobs"] = []
+        await stub.PollJobs(pb.PollJobsRequest(worker_id="w", job_types=["a"], json_variables=as_json))
+        room.append(engine.last[2]["max_bytes"])
+    assert room == [3 * 1024 * 1024, 512 * 1024]
 
 
 async def test_a_poll_answers_before_its_deadline(engine, stub):

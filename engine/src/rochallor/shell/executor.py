@@ -177,7 +177,7 @@ class Executor:
     async def _claim(self, tx: Transaction, polls: list[WaitingPoll], now_ms: int) -> list[list[ClaimedJob]]:
         if not polls:
             return []
-        return await tx.claim([poll.request for poll in polls], now_ms, self._settings.poll_bytes)
+        return await tx.claim([poll.request for poll in polls], now_ms)
 
     def _hand_out(self, polls: list[WaitingPoll], claimed: list[list[ClaimedJob]], desk: Desk) -> None:
         now = asyncio.get_running_loop().time()

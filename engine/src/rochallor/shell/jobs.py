@@ -33,9 +33,12 @@ class JobDesk:
         self.entropy = entropy
         self._reads = reads
 
-    async def poll_jobs(self, poll: Poll, *, default_max_jobs: int) -> list[JobView]:
-        """Return ready jobs, leased to this worker; waits up to `poll.wait_ms` (at most 30 s) for the first one."""
-        claimed = await self.executor.poll(self._claim_request(poll, default_max_jobs), self._wait_ms(poll))
+    async def poll_jobs(self, poll: Poll, *, default_max_jobs: int, max_bytes: int | None = None) -> list[JobView]:
+        """Return ready jobs, leased to this worker; waits up to `poll.wait_ms` (at most 30 s) for the first one.
+
+        `max_bytes` is about how much of variables, as JSON, the answer may carry.
+        """
+        claimed = await self.executor.poll(self._claim_request(poll, default_max_jobs, max_bytes), self._wait_ms(poll))
         return [job_view(job) for job in claimed]
 
     async def complete_job(
@@ -61,16 +64,16 @@ class JobDesk:
         )
         await self._report(_failure(job_id, checks.worker(worker_id), failed, lease_token), job_id)
 
-    async def report_jobs(self, report: Report, *, default_max_jobs: int) -> ReportView:
+    async def report_jobs(self, report: Report, *, default_max_jobs: int, max_bytes: int | None = None) -> ReportView:
         """Take many outcomes and the next poll in one round trip; each outcome is answered for itself."""
         worker_id = checks.worker(report.worker_id)
-        request = self._claim_request(report.poll, default_max_jobs) if report.poll else None
+        request = self._claim_request(report.poll, default_max_jobs, max_bytes) if report.poll else None
         pending = [self._enqueue(outcome, worker_id) for outcome in report.outcomes or ()]
         claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
         results = [await self._result(entry) for entry in pending]
         return ReportView(results=results, jobs=[job_view(job) for job in claimed])
 
-    def _claim_request(self, poll: Poll, default_max_jobs: int) -> ClaimRequest:
+    def _claim_request(self, poll: Poll, default_max_jobs: int, max_bytes: int | None) -> ClaimRequest:
         wanted = poll.max_jobs or default_max_jobs
         if wanted < 0:
             raise BadRequest("maxJobs must be 0 or more; 0 is the default")
@@ -80,6 +83,7 @@ class JobDesk:
             max_jobs=min(wanted, self.settings.max_jobs),
             lease_ms=checks.lease_ms(poll.lease_seconds, self.settings),
             lease_token=f"{self.entropy.bits(_TOKEN_BITS):020x}",
+            max_bytes=max_bytes or self.settings.poll_bytes,
         )
 
     def _wait_ms(self, poll: Poll) -> int:

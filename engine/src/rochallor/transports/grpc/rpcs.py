@@ -85,7 +85,8 @@ async def _list_instances(engine: Engine, request: pb.ListInstancesRequest, _cal
 
 async def _poll_jobs(engine: Engine, request: pb.PollJobsRequest, call: Any) -> Message:
     poll = jobs.poll_of(request, call.time_remaining())
-    views = await engine.poll_jobs(poll, default_max_jobs=DEFAULT_MAX_JOBS)
+    room = jobs.room(engine.settings.poll_bytes, as_json=request.json_variables)
+    views = await engine.poll_jobs(poll, default_max_jobs=DEFAULT_MAX_JOBS, max_bytes=room)
     return pb.PollJobsResponse(jobs=jobs.jobs(views, as_json=request.json_variables))
 
 
@@ -110,7 +111,8 @@ async def _fail_job(engine: Engine, request: pb.FailJobRequest, _call: Any) -> M
 
 async def _report_jobs(engine: Engine, request: pb.ReportJobsRequest, call: Any) -> Message:
     report = jobs.report_of(request, call.time_remaining())
-    view = await engine.report_jobs(report, default_max_jobs=DEFAULT_MAX_JOBS)
+    room = jobs.room(engine.settings.poll_bytes, as_json=request.poll.json_variables)
+    view = await engine.report_jobs(report, default_max_jobs=DEFAULT_MAX_JOBS, max_bytes=room)
     polled = jobs.jobs(view.jobs, as_json=request.poll.json_variables)
     return pb.ReportJobsResponse(results=map(jobs.result, view.results), jobs=polled)
 

@@ -1,0 +1,5 @@
+"""The embedded store: one SQLite file, one engine process."""
+
+from rochallor.stores.sqlite.store import SqliteStore
+
+__all__ = ["SqliteStore"]

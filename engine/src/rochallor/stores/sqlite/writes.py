@@ -1,0 +1,138 @@
+"""One write transaction: statements on the writer connection, between the store's BEGIN and COMMIT.
+
+The statements run on the event loop's thread: they touch cached pages and take microseconds, less than a hop to a
+thread and back. What waits for the disk is the COMMIT, and that the store gives to a thread.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Collection, Sequence
+from heapq import merge
+from itertools import islice
+from typing import Any
+
+from rochallor.core.ids import JobRef
+from rochallor.core.model import Lease
+from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.handout import Ready, by_types, hand_out
+from rochallor.stores.projections import instance_of, project
+from rochallor.stores.sql import load_queries
+from rochallor.stores.sqlite.connect import translated
+
+SQL = load_queries(__package__)
+
+
+class SqliteTransaction:
+    """See `rochallor.ports.Transaction`."""
+
+    def __init__(self, writer: sqlite3.Connection, *, unique_keys: bool) -> None:
+        self._writer = writer
+        self._unique_keys = unique_keys
+
+    async def load(self, wanted: Wanted) -> Loaded:
+        """Return what exists; the transaction itself is the lock, there is no other writer."""
+        with translated():
+            instances = {key: self._one("load_instance", (key,)) for key in wanted.instances}
+            leases = {job: self._one("load_lease", job) for job in wanted.jobs}
+            keys = {key: self._one("load_key", key) for key in wanted.keys}
+            latest = {key: self._one("latest_version", (key,)) for key in wanted.latest}
+        return Loaded(
+            instances={key: instance_of(*row) for key, row in instances.items() if row},
+            leases={job: Lease(*row) for job, row in leases.items() if row},
+            keys={key: row[0] for key, row in keys.items() if row},
+            latest={key: row[0] for key, row in latest.items() if row and row[0] is not None},
+        )
+
+    async def save(self, changes: Sequence[Change]) -> None:
+        """Write the rows that follow from the changes; raises `StoreConflict`."""
+        with translated():
+            for name, rows in project(changes, unique_keys=self._unique_keys).statements():
+                if not rows:
+                    continue
+                changed = self._writer.executemany(SQL[name], rows).rowcount
+                if name == "update_instance" and changed != len(rows):
+                    raise StoreConflict("an instance is not at the revision this change was made from")
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs; requests that want the same types share one look-up."""
+        claimed: list[list[ClaimedJob]] = [[] for _ in requests]
+        with translated():
+            for job_types, places in by_types(requests).items():
+                group = [requests[place] for place in places]
+                ready = self._ready(job_types, sum(request.max_jobs for request in group))
+                handed = hand_out(group, ready, self._variables, now_ms)
+                self._writer.executemany(SQL["lock_job"], [_locked(job) for jobs in handed for job in jobs])
+                for place, jobs in zip(places, handed, strict=True):
+                    claimed[place] = jobs
+        return claimed
+
+    async def extend(self, job: JobRef, lease: Lease) -> bool:
+        """Give a locked job another lease; False when it is not locked."""
+        row = (lease.worker_id, lease.token, lease.expires_at_ms, *job)
+        with translated():
+            return self._writer.execute(SQL["extend_lease"], row).rowcount > 0
+
+    async def ripen(self, now_ms: int) -> list[str]:
+        """Let the delayed jobs whose time has come be claimed; return their types."""
+        with translated():
+            job_types = [row[0] for row in self._writer.execute(SQL["ripe_types"], (now_ms,))]
+            self._writer.execute(SQL["ripen"], (now_ms,))
+        return job_types
+
+    async def definition(self, definition_id: str, version: int) -> StoredDefinition | None:
+        """Return one version of a definition."""
+        with translated():
+            row = self._one("definition_version", (definition_id, version))
+        return StoredDefinition(*row) if row else None
+
+    async def latest_definition(self, definition_id: str) -> StoredDefinition | None:
+        """Return the newest version of a definition."""
+        with translated():
+            row = self._one("latest_definition", (definition_id,))
+        return StoredDefinition(*row) if row else None
+
+    async def insert_definition(self, stored: StoredDefinition) -> None:
+        """Add a version; raises `StoreConflict` when it exists."""
+        with translated():
+            self._writer.execute(SQL["insert_definition"], stored)
+
+    async def replace_layout(self, stored: StoredDefinition) -> None:
+        """Replace the source of a version."""
+        with translated():
+            self._writer.execute(SQL["replace_source"], (stored.source, stored.id, stored.version))
+
+    async def postpone_chain(self, parent_id: str, due_at_ms: int) -> None:
+        """Count an attempt and set the time of the next."""
+        with translated():
+            self._writer.execute(SQL["postpone_chain"], (due_at_ms, parent_id))
+
+    async def hasten_chains(self, targets: Collection[str], now_ms: int) -> None:
+        """Make chains into these definitions due now."""
+        with translated():
+            self._writer.executemany(SQL["hasten_chains"], [(now_ms, target) for target in targets])
+
+    async def chain_attempts(self, parent_id: str) -> int | None:
+        """Return how often a chain was tried, None when none waits."""
+        with translated():
+            row = self._one("chain_attempts", (parent_id,))
+        return row[0] if row else None
+
+    def _one(self, name: str, parameters: tuple[Any, ...]) -> Any:
+        return self._writer.execute(SQL[name], parameters).fetchone()
+
+    def _ready(self, job_types: tuple[str, ...], limit: int) -> list[Ready]:
+        """Return the oldest ready jobs: those of each type by its index, merged by their place in the queue."""
+        cursors = [self._writer.execute(SQL["ready_jobs"], (job_type, limit)) for job_type in job_types]
+        oldest = list(islice(merge(*cursors), limit))
+        for cursor in cursors:
+            cursor.close()  # not read to its end, it would still be reading while the jobs are being locked
+        return [Ready(row[0], JobRef(*row[1:4]), *row[4:]) for row in oldest]
+
+    def _variables(self, instance_id: str) -> bytes:
+        variables: bytes = self._one("instance_variables", (instance_id,))[0]
+        return variables
+
+
+def _locked(job: ClaimedJob) -> tuple[Any, ...]:
+    return (job.worker_id, job.lease_token, job.locked_at_ms, job.lease_expires_at_ms, job.job.instance_id, job.job.seq)

@@ -1,0 +1,124 @@
+"""The load: a start storm, then workers that claim in batches and report each job by itself.
+
+Run as a process of its own (`python -m bench.load`), so that its CPU is told from the engine's. Prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections.abc import Sequence
+
+import uvloop
+
+from bench.wire import Connection
+
+DEFINITION = "bench-linear"
+STEPS = 3
+CLAIM = 50
+
+
+def definition() -> bytes:
+    """Return a linear workflow of service tasks, all of one job type."""
+    tasks = [
+        {
+            "id": f"s{number}",
+            "name": f"Step {number}",
+            "type": "SERVICE_TASK",
+            "jobType": "bench",
+            "nextStep": f"s{number + 1}" if number < STEPS - 1 else "end",
+        }
+        for number in range(STEPS)
+    ]
+    return json.dumps(
+        {"id": DEFINITION, "name": "Linear", "steps": [*tasks, {"id": "end", "name": "End", "type": "END"}]}
+    ).encode()
+
+
+async def storm(connections: Sequence[Connection], count: int) -> float:
+    """Start `count` instances over all connections; return the seconds it took."""
+    body = json.dumps({"definitionId": DEFINITION, "variables": {"customer": "c-1", "amount": 1200}}).encode()
+    left = iter(range(count))
+
+    async def starter(connection: Connection) -> None:
+        for _ in left:
+            await connection.post("/v1/instances", body)
+
+    began = time.perf_counter()
+    await asyncio.gather(*map(starter, connections))
+    return time.perf_counter() - began
+
+
+async def work(connections: Sequence[Connection], pollers: Sequence[Connection], jobs: int) -> float:
+    """Complete `jobs` jobs, one report each; return the seconds it took."""
+    ready: asyncio.Queue[str] = asyncio.Queue(maxsize=2 * CLAIM)
+    done = asyncio.Event()
+    left = jobs
+    claim = json.dumps({"workerId": "bench", "jobTypes": ["bench"], "maxJobs": CLAIM, "waitMs": 50}).encode()
+    result = json.dumps({"workerId": "bench", "variables": {"checked": True}}).encode()
+
+    async def poller(connection: Connection) -> None:
+        while not done.is_set():
+            answer = json.loads(await connection.post("/v1/jobs/poll", claim))
+            for job in answer["jobs"]:
+                await ready.put(job["id"])
+
+    async def reporter(connection: Connection) -> None:
+        nonlocal left
+        while True:
+            await connection.post(f"/v1/jobs/{await ready.get()}/complete", result)
+            left -= 1
+            if not left:
+                done.set()
+
+    began = time.perf_counter()
+    polling = asyncio.gather(*map(poller, pollers))
+    reporting = asyncio.gather(*map(reporter, connections))
+    ended = asyncio.ensure_future(done.wait())
+    await asyncio.wait([polling, reporting, ended], return_when=asyncio.FIRST_COMPLETED)
+    took = time.perf_counter() - began
+    if not ended.done():
+        await (reporting if reporting.done() else polling)  # raises what went wrong
+    # A poll that is cut off may have been given jobs already; so the last ones are read to their end.
+    await polling
+    reporting.cancel()
+    return took
+
+
+def quantiles(connections: Sequence[Connection]) -> dict[str, float]:
+    """Return p50 and p99 in milliseconds, and forget the latencies."""
+    latencies = sorted(latency for connection in connections for latency in connection.latencies)
+    for connection in connections:
+        connection.latencies.clear()
+    return {f"p{share}_ms": round(latencies[len(latencies) * share // 100] * 1000, 2) for share in (50, 99)}
+
+
+async def main(host: str, port: int, instances: int, width: int) -> dict[str, object]:
+    """Run both phases after a small warm-up; return the figures."""
+    connections = [await Connection.open(host, port) for _ in range(width)]
+    pollers = [await Connection.open(host, port) for _ in range(2)]
+    await connections[0].post("/v1/definitions", definition())
+    await storm(connections, width * 4)
+    await work(connections, pollers, width * 4 * STEPS)
+    quantiles(connections)
+    started = await storm(connections, instances)
+    start_times = quantiles(connections)
+    worked = await work(connections, pollers, instances * STEPS)
+    report_times = quantiles(connections)
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return {
+        "starts_per_s": round(instances / started),
+        "start": start_times,
+        "jobs_per_s": round(instances * STEPS / worked),
+        "instances_completed_per_s": round(instances / worked),
+        "report": report_times,
+        "load_cpu_s": round(usage.ru_utime + usage.ru_stime, 2),
+    }
+
+
+if __name__ == "__main__":
+    host, port, instances, width = sys.argv[1], *map(int, sys.argv[2:5])
+    print(json.dumps(uvloop.run(main(host, port, instances, width))))

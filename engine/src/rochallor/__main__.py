@@ -1,0 +1,5 @@
+"""`python -m rochallor` is `rochallor`."""
+
+from rochallor.cli import main
+
+main()

@@ -1,0 +1,88 @@
+"""The composition root of a running engine: from a configuration to a process that serves until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import structlog
+
+from rochallor.config import Config, Loaded
+from rochallor.core.errors import WorkflowError
+from rochallor.serve.logs import lines_of, set_up_logging, wants_json
+from rochallor.serve.plan import Plan, plan
+from rochallor.serve.server import Addresses, Server
+from rochallor.shell.clocks import SystemClock
+
+__all__ = ["Addresses", "Server", "plan", "run", "serve"]
+
+log = structlog.get_logger("rochallor.serve")
+
+OK, FAILED = 0, 1
+
+
+def serve(loaded: Loaded, on_ready: Callable[[Addresses], None] | None = None) -> int:
+    """Run an engine until SIGTERM or SIGINT; return the exit code. Raises `ConfigError` before anything is started.
+
+    `on_ready` is told where the engine listens; without it a log line says so.
+    """
+    config, planned = loaded.config, plan(loaded.config)
+    json = wants_json(config, terminal=sys.stderr.isatty())
+    set_up_logging(config, json=json)
+    for sentence in (*loaded.warnings, *planned.warnings):
+        log.warning(sentence)
+    return run(_serve(config, planned, on_ready or _log_ready, json=json))
+
+
+def run(main: Coroutine[Any, Any, int]) -> int:
+    """Run the process's main coroutine, on uvloop where there is one."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(main)
+
+
+async def _serve(config: Config, planned: Plan, on_ready: Callable[[Addresses], None], *, json: bool) -> int:
+    stop = stop_at_signals()
+    lines = lines_of(config, SystemClock(), sys.stderr.buffer, json=json)
+    server = Server(config, planned.store, host=planned.host, cors_origins=planned.cors_origins, lines=lines)
+    try:
+        on_ready(await server.start())
+    except (OSError, WorkflowError) as error:
+        log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it all, a trace would bury it
+        return FAILED
+    await stop.wait()
+    log.info("stopping")
+    await server.stop()
+    log.info("stopped")
+    return OK
+
+
+def stop_at_signals() -> asyncio.Event:
+    """Return an event that the first SIGTERM or SIGINT sets; a second one ends the process as if nobody listened."""
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+
+    def on_signal() -> None:
+        stop.set()
+        for number in numbers:
+            loop.remove_signal_handler(number)
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in numbers:
+        loop.add_signal_handler(number, on_signal)
+    return stop
+
+
+def _log_ready(addresses: Addresses) -> None:
+    log.info("ready", **addresses._asdict())
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not offered on every platform
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

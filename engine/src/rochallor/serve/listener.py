@@ -1,0 +1,81 @@
+"""An ASGI application behind a socket: uvicorn, started and stopped from our own loop, silent, without its signals."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import uvicorn
+
+KEEP_ALIVE_S = 75  # longer than clients keep idle connections, so that it is they who close them
+BACKLOG = 2048
+
+
+class _Uvicorn(uvicorn.Server):
+    """Says when it listens, and leaves signals to the composition root."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.listening = asyncio.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.listening.set()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class Listener:
+    """Serves an application on one address. `start` once, `stop` once."""
+
+    def __init__(self, app: Any, *, grace_s: int) -> None:
+        self._server = _Uvicorn(
+            uvicorn.Config(
+                app,
+                loop="none",
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                interface="asgi3",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=grace_s,
+            )
+        )
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen on `port`, 0 for a free one; return the port. Raises `OSError`."""
+        door = _bound(host, port)
+        self._task = asyncio.create_task(self._server.serve([door]))
+        await self._server.listening.wait()
+        return int(door.getsockname()[1])
+
+    async def stop(self) -> None:
+        """Accept nothing new, finish what is in flight within the grace, close."""
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+def _bound(host: str, port: int) -> socket.socket:
+    family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    door = socket.socket(family, kind, protocol)
+    try:
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        door.bind(address)
+        door.listen(BACKLOG)
+    except OSError as error:
+        door.close()
+        message = f"cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}"
+        raise OSError(error.errno, message) from error
+    door.setblocking(False)
+    return door

@@ -1,0 +1,56 @@
+"""GET /metrics: the engine's series, and what only a look into the store can tell (who waits, how long)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
+from starlette.types import Receive, Scope, Send
+
+from rochallor.core.errors import Unavailable
+from rochallor.shell.engine import Engine
+
+
+class MetricsApp:
+    """An ASGI application with one page. While the store is away, the page lacks what is read from it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._registry = CollectorRegistry()
+        self._waiting = self._gauge("rochallor_waiting_jobs", "Jobs ready for a worker.")
+        self._oldest = self._gauge("rochallor_oldest_waiting_job_seconds", "Age of the oldest job without a worker.")
+        self._pollers = self._gauge("rochallor_pollers", "Workers' polls waiting for a job.")
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, ["job_type"], registry=self._registry)
+
+    async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] != "/metrics":
+            await _send(send, 404, "text/plain", b"the metrics are at /metrics\n")
+            return
+        await _send(send, 200, CONTENT_TYPE_LATEST, await self._page())
+
+    async def _page(self) -> bytes:
+        engine = self._engine
+        for gauge in (self._waiting, self._oldest, self._pollers):
+            gauge.clear()
+        now_ms = engine.clock.now_ms()
+        try:
+            backlog = await engine.store.reads.backlog(now_ms)
+        except Unavailable:
+            backlog = []
+        for row in backlog:
+            self._waiting.labels(row.job_type).set(row.waiting)
+            self._oldest.labels(row.job_type).set(max(0, now_ms - row.oldest_created_at_ms) / 1000)
+        for job_type, count in engine.executor.polls.counts().items():
+            self._pollers.labels(job_type).set(count)
+        return generate_latest(engine.metrics.registry) + generate_latest(self._registry)
+
+
+async def _send(send: Send, status: int, media: str, body: bytes) -> None:
+    headers: list[Any] = [(b"content-type", media.encode()), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

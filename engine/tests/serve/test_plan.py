@@ -1,0 +1,71 @@
+"""What a configuration leads to, and what it must not lead to."""
+
+import pytest
+
+from rochallor.config import Config, ConfigError
+from rochallor.serve import plan
+from rochallor.stores.sqlite import SqliteStore
+
+STORED = {"sqlite_path": ":memory:"}
+
+
+def test_without_a_place_for_state_there_is_no_engine():
+    """The refusal says what to set."""
+    with pytest.raises(ConfigError, match="WE_SQLITE_PATH=./rochallor.db"):
+        plan(Config())
+
+
+def test_a_path_makes_an_embedded_engine():
+    """WE_SQLITE_PATH is enough."""
+    assert isinstance(plan(Config(**STORED)).store, SqliteStore)
+
+
+@pytest.mark.parametrize(
+    ("settings", "variable"),
+    [
+        ({"postgres_dsn": "postgresql://db/x"}, "WE_POSTGRES_DSN"),
+        ({"dispatch_mode": "kafka_outbox"}, "WE_DISPATCH_MODE"),
+        ({"workers": 2}, "WE_WORKERS"),
+        ({"auth_tokens_file": "tokens"}, "WE_AUTH_TOKENS_FILE"),
+        ({"tls_cert": "cert"}, "WE_TLS_CERT"),
+        ({"tls_key": "key"}, "WE_TLS_KEY"),
+        ({"tls_client_ca": "ca"}, "WE_TLS_CLIENT_CA"),
+    ],
+)
+def test_what_cannot_be_honoured_is_refused(settings, variable):
+    """A setting that this version does not know how to keep stops the start; above all a matter of security."""
+    with pytest.raises(ConfigError, match=rf"^{variable} is set, but .*; (unset it|set it to 1)"):
+        plan(Config(**STORED, **settings))
+
+
+@pytest.mark.parametrize(
+    ("settings", "host", "warned"),
+    [
+        ({}, "127.0.0.1", False),
+        ({"host": "localhost"}, "localhost", False),
+        ({"host": "::1"}, "::1", False),
+        ({"host": "127.0.0.2"}, "127.0.0.2", False),
+        ({"insecure": True}, "0.0.0.0", True),
+        ({"insecure": True, "host": "10.1.2.3"}, "10.1.2.3", True),
+        ({"insecure": True, "host": "127.0.0.1"}, "127.0.0.1", False),
+    ],
+)
+def test_only_this_machine_is_let_in_unless_asked(settings, host, warned):
+    """Without tokens the engine is for this machine; opening it needs a word and brings a warning."""
+    planned = plan(Config(**STORED, **settings))
+    assert (planned.host, bool(planned.warnings)) == (host, warned)
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "10.1.2.3", "engine.example", "::"])
+def test_a_host_for_others_needs_the_word(host):
+    """An address that others reach is refused while nobody needs a token."""
+    with pytest.raises(ConfigError, match=r"WE_INSECURE=true"):
+        plan(Config(**STORED, host=host))
+
+
+def test_origins_are_a_list():
+    """WE_CORS_ORIGINS is separated by commas."""
+    assert plan(Config(**STORED, cors_origins="https://a.example, https://b.example,")).cors_origins == (
+        "https://a.example",
+        "https://b.example",
+    )

@@ -1,22 +1,32 @@
 """Decision tables at run time: which rules match, and what the hit policy makes of their outputs.
 
 Everything is read from the variables as they were before the step, so neither the order of outputs nor a rule's
-result can influence another rule. What each policy does is one row of `POLICIES`; adding a policy is adding a
-row. Whether a table makes sense at all was settled when its definition was uploaded.
+result can influence another rule. All cells and outputs share one work budget, so that a table of many cells is no
+way round it. What each policy does is one row of `POLICIES`; adding a policy is adding a row. Whether a table makes
+sense at all was settled when its definition was uploaded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from rochallor.core.definition.model import DecisionTable, Rule
 from rochallor.core.errors import RoutingFailure
-from rochallor.core.expressions import ExpressionError
+from rochallor.core.expressions import Budget, ExpressionError
 from rochallor.core.expressions.values import NUMBERS, bounded_number, same, type_name
 
 Match = tuple[int, Mapping[str, object]]
 """The 0-based index of a rule that matched, and its evaluated outputs."""
+
+
+class _Given(NamedTuple):
+    """What every cell and output is evaluated with."""
+
+    variables: Mapping[str, object]
+    now_ms: int
+    budget: Budget
+
 
 Policy = Callable[[Sequence[Match]], dict[str, object]]
 
@@ -29,7 +39,8 @@ def evaluate_table(
     Raises `RoutingFailure` with one of the words DecisionTableNoRuleMatched, DecisionTableUniqueViolation,
     DecisionTableAnyConflict, DecisionTableCellError, DecisionTableOutputError, DecisionTableAggregatorTypeError.
     """
-    matched = _matching(table, variables, now_ms, at_most=_NEEDED.get(policy))
+    given = _Given(variables, now_ms, Budget())
+    matched = _matching(table, given, at_most=_NEEDED.get(policy))
     if not matched:
         raise RoutingFailure(
             "DecisionTableNoRuleMatched",
@@ -41,23 +52,23 @@ def evaluate_table(
             "DecisionTableUniqueViolation",
             f"rules {indices} matched and hit policy U allows one; tell them apart, or use hit policy F",
         )
-    return POLICIES[policy]([(index, _outputs(table, index, variables, now_ms)) for index in matched])
+    return POLICIES[policy]([(index, _outputs(table, index, given)) for index in matched])
 
 
-def _matching(table: DecisionTable, variables: Mapping[str, object], now_ms: int, *, at_most: int | None) -> list[int]:
+def _matching(table: DecisionTable, given: _Given, *, at_most: int | None) -> list[int]:
     matched: list[int] = []
     for index, rule in enumerate(table.rules):
-        if _matches(rule, index, variables, now_ms):
+        if _matches(rule, index, given):
             matched.append(index)
             if len(matched) == at_most:
                 break
     return matched
 
 
-def _matches(rule: Rule, index: int, variables: Mapping[str, object], now_ms: int) -> bool:
+def _matches(rule: Rule, index: int, given: _Given) -> bool:
     for cell in rule.when:
         try:
-            if not cell.expression.holds(variables, now_ms):
+            if not cell.expression.holds(*given):
                 return False
         except ExpressionError as error:
             where = f"rule {index}, column {cell.column!r}"
@@ -65,11 +76,11 @@ def _matches(rule: Rule, index: int, variables: Mapping[str, object], now_ms: in
     return True
 
 
-def _outputs(table: DecisionTable, index: int, variables: Mapping[str, object], now_ms: int) -> dict[str, object]:
+def _outputs(table: DecisionTable, index: int, given: _Given) -> dict[str, object]:
     outputs: dict[str, object] = {}
     for column, value in table.rules[index].outputs:
         try:
-            outputs[column] = value.evaluate(variables, now_ms)
+            outputs[column] = value.evaluate(*given)
         except ExpressionError as error:
             where = f"rule {index}, output {column!r}"
             raise RoutingFailure("DecisionTableOutputError", f"{where}: {error}") from error
@@ -85,12 +96,20 @@ def _agreed(matches: Sequence[Match]) -> dict[str, object]:
     columns = _columns(matches)
     for column, values in columns.items():
         for (index, _), value in zip(others, values[1:], strict=True):
-            if not same(values[0], value):
+            if not _equal(column, values[0], value):
                 raise RoutingFailure(
                     "DecisionTableAnyConflict",
                     f"rules {first} and {index} matched and disagree on {column!r}; make their outputs equal",
                 )
     return {column: values[0] for column, values in columns.items()}
+
+
+def _equal(column: str, left: object, right: object) -> bool:
+    """Compare two outputs; a budget each is enough, as no more is visited than was charged when they were made."""
+    try:
+        return same(Budget(), left, right)
+    except ExpressionError as error:
+        raise RoutingFailure("DecisionTableOutputError", f"output {column!r}: {error}") from error
 
 
 def _lists(matches: Sequence[Match]) -> dict[str, object]:
@@ -116,7 +135,7 @@ def _folded(fold: Callable[[list[Any]], float], column: str, values: list[object
                 f"output {column!r} has {type_name(value)} among its values; every matched rule must give a number",
             )
     try:
-        return bounded_number(fold(values))
+        return bounded_number(Budget(), fold(values))
     except (ExpressionError, OverflowError) as error:
         message = f"output {column!r} is too large for a number"
         raise RoutingFailure("DecisionTableAggregatorTypeError", message) from error

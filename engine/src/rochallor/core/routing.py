@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from rochallor.core.definition.model import Condition, Step
 from rochallor.core.errors import RoutingFailure
-from rochallor.core.expressions import Expression, ExpressionError
+from rochallor.core.expressions import Budget, Expression, ExpressionError
 from rochallor.core.model import OpenStep
 from rochallor.core.run import Run
 from rochallor.core.tokens import onward
@@ -36,22 +36,17 @@ def next_of(run: Run, step: Step, output: Variables) -> str | None:
 
 
 def first_true(step: Step, view: View, now_ms: int) -> Condition | None:
-    """Return the first branch, in the author's order, whose condition is true."""
+    """Return the first branch, in the author's order, whose condition is true; they share one work budget."""
+    budget = Budget()
     for condition in step.conditions:
-        if truth(condition.expression, step.id, view, now_ms):
+        if truth(condition.expression, step.id, view, now_ms, budget):
             return condition
     return None
 
 
-def truth(expression: Expression, step_id: str, view: View, now_ms: int) -> bool:
+def truth(expression: Expression, step_id: str, view: View, now_ms: int, budget: Budget) -> bool:
     """Return what a condition says; raises `RoutingFailure` when it cannot be evaluated or is no boolean."""
     try:
-        value = expression.evaluate(view, now_ms)
+        return expression.holds(view, now_ms, budget)
     except ExpressionError as error:
-        raise RoutingFailure("ExpressionError", f"step '{step_id}', `{expression.source}`: {error}") from error
-    if not isinstance(value, bool):
-        shown = (
-            f"step '{step_id}', `{expression.source}` gives {type(value).__name__}, a condition must be true or false"
-        )
-        raise RoutingFailure("ExpressionError", shown)
-    return value
+        raise RoutingFailure("ExpressionError", f"step '{step_id}': {error}") from error

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from rochallor.core.durations import Duration
-    from rochallor.core.expressions import Expression
+    from rochallor.core.expressions import Budget, Expression
     from rochallor.core.io_schema import IoSchema
 
 
@@ -50,7 +50,7 @@ class Literal(Struct, frozen=True, tag=True):
         """The variables it reads: none."""
         return frozenset()
 
-    def evaluate(self, _variables: Mapping[str, object], _now_ms: int) -> object:
+    def evaluate(self, _variables: Mapping[str, object], _now_ms: int, _budget: Budget | None = None) -> object:
         """The value itself; callers must not change it in place."""
         return self.value
 
@@ -65,9 +65,9 @@ class Computed(Struct, frozen=True, tag=True):
         """The root variables the expression reads."""
         return self.expression.names
 
-    def evaluate(self, variables: Mapping[str, object], now_ms: int) -> object:
+    def evaluate(self, variables: Mapping[str, object], now_ms: int, budget: Budget | None = None) -> object:
         """What the expression gives; raises its `ExpressionError` (a ValueError)."""
-        return self.expression.evaluate(variables, now_ms)
+        return self.expression.evaluate(variables, now_ms, budget)
 
 
 Value = Literal | Computed

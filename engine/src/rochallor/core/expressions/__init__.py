@@ -5,15 +5,19 @@ expression raises `ExpressionSyntaxError`, values that do not fit raise `Express
 leaves this package. `template_of` says whether a value of a TRANSFORMATION or of a table output is an
 expression or a literal.
 
+Evaluations that are one piece of work share a `Budget`, which bounds what they may visit together.
+
 grammar.lark → parse.py (tree) → compile.py (closures); operators.py and functions.py are the tables of the
 language.
 """
 
+from rochallor.core.expressions.budget import Budget
 from rochallor.core.expressions.errors import ExpressionError, ExpressionSyntaxError
 from rochallor.core.expressions.expression import Expression, compile_expression
 from rochallor.core.expressions.template import template_of
 
 __all__ = [
+    "Budget",
     "Expression",
     "ExpressionError",
     "ExpressionSyntaxError",

@@ -12,20 +12,22 @@ import math
 import re
 from typing import TYPE_CHECKING, Final
 
-from rochallor.core.expressions.values import MAX_INTEGER_BITS, NUMBERS
+from rochallor.core.expressions.values import MAX_INTEGER_BITS, NUMBERS, charge_scalar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from rochallor.core.expressions.budget import Budget
+    from rochallor.core.expressions.operators import Binary
 
 _NUMERIC: Final = re.compile(r"[+-]?(?:[0-9]+(\.[0-9]*)?|(\.[0-9]+))([eE][+-]?[0-9]+)?")
 _MAX_NUMERIC: Final = 1_250  # characters; 4,096 bits are 1,234 digits
 _BOOLEANS: Final = {"true": True, "false": False}
 
 
-def as_number(value: object) -> object:
+def as_number(budget: Budget, value: object) -> object:
     """Return the number that a numeric string stands for; anything else unchanged."""
     if type(value) is not str or len(value) > _MAX_NUMERIC:
         return value
+    charge_scalar(budget, value)
     match = _NUMERIC.fullmatch(value)
     if match is None:
         return value
@@ -41,13 +43,13 @@ def as_boolean(value: object) -> object:
     return _BOOLEANS.get(value, value) if type(value) is str else value
 
 
-def coercing(apply: Callable[[object, object], object]) -> Callable[[object, object], object]:
+def coercing(apply: Binary) -> Binary:
     """Return `apply` for operands of which both count as numbers, where both can."""
 
-    def applied(left: object, right: object) -> object:
-        first, second = as_number(left), as_number(right)
+    def applied(budget: Budget, left: object, right: object) -> object:
+        first, second = as_number(budget, left), as_number(budget, right)
         if type(first) in NUMBERS and type(second) in NUMBERS:
-            return apply(first, second)
-        return apply(left, right)
+            return apply(budget, first, second)
+        return apply(budget, left, right)
 
     return applied

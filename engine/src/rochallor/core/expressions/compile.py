@@ -1,4 +1,4 @@
-"""From tree to closures: each node becomes one function of (variables, now_ms).
+"""From tree to closures: each node becomes one function of (variables, now_ms, budget).
 
 Here live the parts of the language that are control flow: what short-circuits, what `??` forgives, which
 names must be defined. What operators and functions compute is in their tables. The names are gathered while
@@ -12,19 +12,21 @@ Recursion here, and of the closures, is as deep as the tree, which parse.py boun
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from lark import Token, Tree
 
 from rochallor.core.expressions import literals
+from rochallor.core.expressions.budget import Budget
 from rochallor.core.expressions.coercion import as_boolean, as_number, coercing
 from rochallor.core.expressions.errors import ExpressionError, syntax_error
 from rochallor.core.expressions.functions import FUNCTIONS
-from rochallor.core.expressions.operators import BINARY, Binary, negate
+from rochallor.core.expressions.operators import BINARY, COMPARISONS, Binary, negate
 from rochallor.core.expressions.parse import parse
-from rochallor.core.expressions.values import bounded_list, member, type_name
+from rochallor.core.expressions.values import charge_scalar, member, type_name
 
-Run = Callable[[Mapping[str, object], int], object]
+Run = Callable[[Mapping[str, object], int, Budget], object]
+Test = Callable[[Mapping[str, object], int, Budget], bool]
 Node = Tree[Token]
 
 
@@ -85,7 +87,7 @@ class _Compiler:
         name = _name(node)
         self.names.add(name)
         self.required.append(name)
-        return lambda variables, _: variables[name]
+        return lambda variables, _now_ms, _budget: variables[name]
 
     # Reaching into values
 
@@ -96,12 +98,14 @@ class _Compiler:
         keys = self._all(steps)
         if len(keys) == 1:
             (key,) = keys
-            return lambda variables, now_ms: member(start(variables, now_ms), key(variables, now_ms))
+            return lambda variables, now_ms, budget: member(
+                start(variables, now_ms, budget), key(variables, now_ms, budget)
+            )
 
-        def run(variables: Mapping[str, object], now_ms: int) -> object:
-            value = start(variables, now_ms)
+        def run(variables: Mapping[str, object], now_ms: int, budget: Budget) -> object:
+            value = start(variables, now_ms, budget)
             for key in keys:
-                value = member(value, key(variables, now_ms))
+                value = member(value, key(variables, now_ms, budget))
             return value
 
         return run
@@ -109,14 +113,24 @@ class _Compiler:
     def _field(self, node: Node) -> Run:
         return _constant(str(_token(node, 0)))
 
-    _index = _group
+    def _index(self, node: Node) -> Run:
+        key = self._group(node)
+        if _is_constant(_tree(node, 0)):
+            return key
+
+        def run(variables: Mapping[str, object], now_ms: int, budget: Budget) -> object:
+            value = key(variables, now_ms, budget)
+            charge_scalar(budget, value)
+            return value
+
+        return run
 
     def _list(self, node: Node) -> Run:
         items = self._all(_trees(node))
-        if all(item.data in _LEAVES for item in _trees(node)):
-            constants = [item({}, 0) for item in items]
-            return lambda _variables, _now_ms: constants.copy()
-        return lambda variables, now_ms: bounded_list([item(variables, now_ms) for item in items])
+        if _is_constant(node):
+            constants = [item({}, 0, Budget()) for item in items]
+            return lambda _variables, _now_ms, _budget: constants.copy()
+        return lambda variables, now_ms, budget: [item(variables, now_ms, budget) for item in items]
 
     def _call(self, node: Node) -> Run:
         name = _token(node, 0)
@@ -130,11 +144,11 @@ class _Compiler:
             raise syntax_error(sentence, self.source, name.start_pos or 0)
         call, runs = function.call, self._all(arguments)
         if function.reads_time:
-            return lambda _, now_ms: call(now_ms)
+            return lambda _variables, now_ms, _budget: call(now_ms)
         if len(runs) == 1:
             (only,) = runs
-            return lambda variables, now_ms: call(only(variables, now_ms))
-        return lambda variables, now_ms: call(*[run(variables, now_ms) for run in runs])
+            return lambda variables, now_ms, budget: call(budget, only(variables, now_ms, budget))
+        return lambda variables, now_ms, budget: call(budget, *[run(variables, now_ms, budget) for run in runs])
 
     # Operators that evaluate all their operands
 
@@ -148,12 +162,17 @@ class _Compiler:
         ]
         if len(rest) == 1:
             ((apply, second),) = rest
-            return lambda variables, now_ms: apply(first(variables, now_ms), second(variables, now_ms))
+            if _is_constant(_tree(node, 2)):
+                constant = second({}, 0, Budget())
+                return lambda variables, now_ms, budget: apply(budget, first(variables, now_ms, budget), constant)
+            return lambda variables, now_ms, budget: apply(
+                budget, first(variables, now_ms, budget), second(variables, now_ms, budget)
+            )
 
-        def run(variables: Mapping[str, object], now_ms: int) -> object:
-            value = first(variables, now_ms)
+        def run(variables: Mapping[str, object], now_ms: int, budget: Budget) -> object:
+            value = first(variables, now_ms, budget)
             for apply, operand in rest:
-                value = apply(value, operand(variables, now_ms))
+                value = apply(budget, value, operand(variables, now_ms, budget))
             return value
 
         return run
@@ -164,21 +183,23 @@ class _Compiler:
         return coercing(operator.apply) if self.coercion and operator.coerces else operator.apply
 
     def _unary(self, node: Node) -> Run:
-        operand = self.compile(_tree(node, 1))
         if _token(node, 0) == "!":
-            test = self._condition("!", operand)
-            return lambda variables, now_ms: not test(variables, now_ms)
+            test = self._condition("!", _tree(node, 1))
+            return lambda variables, now_ms, budget: not test(variables, now_ms, budget)
+        operand = self.compile(_tree(node, 1))
         if self.coercion:
-            return lambda variables, now_ms: negate(as_number(operand(variables, now_ms)))
-        return lambda variables, now_ms: negate(operand(variables, now_ms))
+            return lambda variables, now_ms, budget: negate(as_number(budget, operand(variables, now_ms, budget)))
+        return lambda variables, now_ms, budget: negate(operand(variables, now_ms, budget))
 
     # Operators that decide what is evaluated
 
-    def _condition(self, symbol: str, run: Run) -> Callable[[Mapping[str, object], int], bool]:
-        coercion = self.coercion
+    def _condition(self, symbol: str, node: Node) -> Test:
+        run, coercion = self.compile(node), self.coercion
+        if _gives_boolean(node):
+            return cast("Test", run)
 
-        def test(variables: Mapping[str, object], now_ms: int) -> bool:
-            value = run(variables, now_ms)
+        def test(variables: Mapping[str, object], now_ms: int, budget: Budget) -> bool:
+            value = run(variables, now_ms, budget)
             if value is True or value is False:
                 return value
             if coercion and type(truth := as_boolean(value)) is bool:
@@ -194,29 +215,32 @@ class _Compiler:
         return self._logic("&&", node, decides=False)
 
     def _logic(self, symbol: str, node: Node, *, decides: bool) -> Run:
-        tests = [self._condition(symbol, run) for run in self._all(_trees(node))]
+        tests = [self._condition(symbol, tree) for tree in _trees(node)]
         if len(tests) == 2 and not decides:  # noqa: PLR2004  # the usual condition, and the one that has to be fast
             left, right = tests
-            return lambda variables, now_ms: left(variables, now_ms) and right(variables, now_ms)
+            return lambda variables, now_ms, budget: (
+                left(variables, now_ms, budget) and right(variables, now_ms, budget)
+            )
 
-        def run(variables: Mapping[str, object], now_ms: int) -> bool:
+        def run(variables: Mapping[str, object], now_ms: int, budget: Budget) -> bool:
             for test in tests:
-                if test(variables, now_ms) is decides:
+                if test(variables, now_ms, budget) is decides:
                     return decides
             return not decides
 
         return run
 
     def _conditional(self, node: Node) -> Run:
-        runs = self._all(_trees(node))
-        otherwise = runs[-1]
-        branches = [(self._condition("? :", test), value) for test, value in zip(runs[:-1:2], runs[1::2], strict=True)]
+        *trees, last = _trees(node)
+        pairs = zip(trees[::2], trees[1::2], strict=True)
+        branches = [(self._condition("? :", test), self.compile(value)) for test, value in pairs]
+        otherwise = self.compile(last)
 
-        def run(variables: Mapping[str, object], now_ms: int) -> object:
+        def run(variables: Mapping[str, object], now_ms: int, budget: Budget) -> object:
             for test, value in branches:
-                if test(variables, now_ms):
-                    return value(variables, now_ms)
-            return otherwise(variables, now_ms)
+                if test(variables, now_ms, budget):
+                    return value(variables, now_ms, budget)
+            return otherwise(variables, now_ms, budget)
 
         return run
 
@@ -225,12 +249,12 @@ class _Compiler:
         attempts = [self._forgiving(tree) for tree in trees]
         otherwise = self.compile(last)
 
-        def run(variables: Mapping[str, object], now_ms: int) -> object:
+        def run(variables: Mapping[str, object], now_ms: int, budget: Budget) -> object:
             for attempt in attempts:
-                value = attempt(variables, now_ms)
+                value = attempt(variables, now_ms, budget)
                 if value is not None:
                     return value
-            return otherwise(variables, now_ms)
+            return otherwise(variables, now_ms, budget)
 
         return run
 
@@ -242,7 +266,7 @@ class _Compiler:
         name = _name(start)
         self.names.add(name)
 
-        def root(variables: Mapping[str, object], _: int) -> object:
+        def root(variables: Mapping[str, object], _now_ms: int, _budget: Budget) -> object:
             return variables[name] if name in variables else None  # noqa: SIM401  # a Mapping's get may decode twice
 
         return self._follow(root, steps) if steps else root
@@ -251,8 +275,18 @@ class _Compiler:
 _LEAVES: Final = frozenset({"number", "string", "true", "false", "null"})
 
 
+def _is_constant(node: Node) -> bool:
+    """Return whether `node` is a literal: operators leave their operands as they are, so one value serves for ever."""
+    return node.data in _LEAVES or (node.data == "list" and all(item.data in _LEAVES for item in _trees(node)))
+
+
+def _gives_boolean(node: Node) -> bool:
+    """Return whether `node` is a comparison, whose result needs no test of its type."""
+    return node.data == "binary" and " ".join(_token(node, -2).split()) in COMPARISONS
+
+
 def _constant(value: object) -> Run:
-    return lambda _variables, _now_ms: value
+    return lambda _variables, _now_ms, _budget: value
 
 
 def _reference(node: Node) -> tuple[Node, list[Node]]:

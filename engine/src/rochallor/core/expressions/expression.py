@@ -5,10 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
+from rochallor.core.expressions.budget import Budget
 from rochallor.core.expressions.coercion import as_boolean
 from rochallor.core.expressions.compile import compile_source
 from rochallor.core.expressions.errors import ExpressionError
-from rochallor.core.expressions.values import type_name
+from rochallor.core.expressions.values import WRITTEN, charge_whole, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,10 +35,11 @@ class Expression:
     def __repr__(self) -> str:
         return f"Expression({self.source!r})"
 
-    def evaluate(self, variables: Mapping[str, object], now_ms: int) -> object:
+    def evaluate(self, variables: Mapping[str, object], now_ms: int, budget: Budget | None = None) -> object:
         """Return the value for `variables` (JSON values) at `now_ms` (since the epoch, UTC).
 
-        Raises `ExpressionError` for an undefined variable, a wrong type, or a result that is too large.
+        `budget` is what several evaluations share; without it this one has its own. Raises `ExpressionError` for an
+        undefined variable, a wrong type, a result that is too large, or a budget used up.
         """
         for name in self._required:
             if name not in variables:
@@ -45,17 +47,22 @@ class Expression:
                     f"the variable `{name}` is not defined; set it before this step, or write `{name} ?? …`"
                 )
         try:
-            return self._run(variables, now_ms)
+            if budget is None:
+                budget = Budget()
+            value = self._run(variables, now_ms, budget)
+            if type(value) in WRITTEN:
+                charge_whole(budget, value)
         except ExpressionError as error:
             raise self._failure(str(error)) from None
         except RecursionError:
             raise self._failure("the values are nested too deeply to compare") from None
         except (OverflowError, ValueError):
             raise self._failure("a number or the time is out of range") from None
+        return value
 
-    def holds(self, variables: Mapping[str, object], now_ms: int) -> bool:
+    def holds(self, variables: Mapping[str, object], now_ms: int, budget: Budget | None = None) -> bool:
         """Return the value of a condition; raises `ExpressionError` also when it is no boolean."""
-        value = self.evaluate(variables, now_ms)
+        value = self.evaluate(variables, now_ms, budget)
         truth = as_boolean(value) if self._coercion else value
         if truth is True or truth is False:
             return truth

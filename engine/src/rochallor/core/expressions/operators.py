@@ -14,17 +14,19 @@ from dataclasses import dataclass
 from operator import ge, gt, le, lt, mul, sub
 from typing import Any, Final, Literal
 
+from rochallor.core.expressions.budget import PER_VALUE, Budget
 from rochallor.core.expressions.errors import ExpressionError
 from rochallor.core.expressions.values import (
     NUMBERS,
     bounded_number,
     bounded_string,
+    charge_scalar,
     holds,
     same,
     type_name,
 )
 
-Binary = Callable[[object, object], object]
+Binary = Callable[[Budget, object, object], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,22 +52,25 @@ def _misfit(symbol: str, needs: str, left: object, right: object) -> ExpressionE
     return ExpressionError(f"`{symbol}` needs {needs}, not {type_name(left)} and {type_name(right)}")
 
 
-def _differ(left: object, right: object) -> bool:
-    return not same(left, right)
+def _differ(budget: Budget, left: object, right: object) -> bool:
+    return not same(budget, left, right)
 
 
-def _in(element: object, collection: object) -> bool:
-    return holds(collection, element)
+def _in(budget: Budget, element: object, collection: object) -> bool:
+    return holds(budget, collection, element)
 
 
-def _not_in(element: object, collection: object) -> bool:
-    return not holds(collection, element)
+def _not_in(budget: Budget, element: object, collection: object) -> bool:
+    return not holds(budget, collection, element)
 
 
 def _ordering(symbol: str, compare: Callable[[Any, Any], bool]) -> Binary:
-    def apply(left: object, right: object) -> bool:
+    def apply(budget: Budget, left: object, right: object) -> bool:
         kind, other = type(left), type(right)
-        if (kind in NUMBERS and other in NUMBERS) or (kind is str and other is str):
+        if kind in NUMBERS and other in NUMBERS:
+            return compare(left, right)
+        if kind is str and other is str:
+            charge_scalar(budget, left)
             return compare(left, right)
         raise _misfit(symbol, "two numbers or two strings", left, right)
 
@@ -73,18 +78,19 @@ def _ordering(symbol: str, compare: Callable[[Any, Any], bool]) -> Binary:
 
 
 def _arithmetic(symbol: str, compute: Callable[[float, float], float]) -> Binary:
-    def apply(left: object, right: object) -> object:
+    def apply(budget: Budget, left: object, right: object) -> object:
         if type(left) in NUMBERS and type(right) in NUMBERS:
-            return bounded_number(compute(left, right))  # type: ignore[arg-type]  # both are int or float
+            return bounded_number(budget, compute(left, right))  # type: ignore[arg-type]  # both are int or float
         raise _misfit(symbol, "two numbers", left, right)
 
     return apply
 
 
-def _add(left: object, right: object) -> object:
+def _add(budget: Budget, left: object, right: object) -> object:
     if type(left) in NUMBERS and type(right) in NUMBERS:
-        return bounded_number(left + right)  # type: ignore[operator]  # both are int or float
+        return bounded_number(budget, left + right)  # type: ignore[operator]  # both are int or float
     if type(left) is str and type(right) is str:
+        budget.charge((len(left) + len(right)) // PER_VALUE)
         return bounded_string(left + right)
     raise _misfit("+", "two numbers or two strings", left, right)
 
@@ -103,6 +109,15 @@ def _remainder(left: float, right: float) -> float:
         rest = abs(left) % abs(right)
         return -rest if left < 0 else rest
     return math.fmod(left, right)
+
+
+_signed_remainder: Final = _arithmetic("%", _remainder)
+
+
+def _modulo(budget: Budget, left: object, right: object) -> object:
+    """Charge for the dividend, then divide: a variable may hold thousands of digits, and the result be short."""
+    charge_scalar(budget, left)
+    return _signed_remainder(budget, left, right)
 
 
 def negate(value: object) -> object:
@@ -133,9 +148,9 @@ LEVELS: Final[tuple[Level, ...]] = (
     Level(
         (
             Operator("<", _ORDERED, "whether the first is less", _ordering("<", lt), coerces=True),
-            Operator("<=", _ORDERED, "… less or equal", _ordering("<=", le), coerces=True),
-            Operator(">", _ORDERED, "… greater", _ordering(">", gt), coerces=True),
-            Operator(">=", _ORDERED, "… greater or equal", _ordering(">=", ge), coerces=True),
+            Operator("<=", _ORDERED, "whether the first is less or equal", _ordering("<=", le), coerces=True),
+            Operator(">", _ORDERED, "whether the first is greater", _ordering(">", gt), coerces=True),
+            Operator(">=", _ORDERED, "whether the first is greater or equal", _ordering(">=", ge), coerces=True),
         )
     ),
     Level(
@@ -164,7 +179,7 @@ LEVELS: Final[tuple[Level, ...]] = (
                 "%",
                 "two numbers, the second not 0",
                 "the remainder",
-                _arithmetic("%", _remainder),
+                _modulo,
                 coerces=True,
             ),
         )
@@ -175,3 +190,6 @@ LEVELS: Final[tuple[Level, ...]] = (
 BINARY: Final = {
     operator.symbol: operator for level in LEVELS for operator in level.operators if operator.apply is not None
 }
+
+COMPARISONS: Final = frozenset({"==", "!=", "<", "<=", ">", ">=", "in", "not in"})
+"""The symbols of `BINARY` that give booleans, whatever they are given."""

@@ -25,12 +25,14 @@ def enter_service_task(run: Run, step: Step, entered: OpenStep) -> None:
     schedule_timers(run, step, entered.seq)
 
 
-def retry_delay_ms(step: Step, entered: OpenStep, job: OpenJob, now_ms: int, entropy: int) -> int | None:
-    """Return how long the next retry waits by the step's policy, or None when the policy gives up."""
+def retry_delay_ms(
+    step: Step, entered: OpenStep, job: OpenJob, now_ms: int, entropy: int, *, asked_ms: int | None = None
+) -> int | None:
+    """Return how long the next retry waits, as the worker asked or by the step's policy; None when that gives up."""
     policy = step.retry_policy
     if policy is None:
-        return 0
-    delay_ms = _backoff_ms(policy, job.failures, now_ms, entropy)
+        return asked_ms or 0
+    delay_ms = _backoff_ms(policy, job.failures, now_ms, entropy) if asked_ms is None else asked_ms
     if policy.give_up_after and now_ms + delay_ms > policy.give_up_after.after(entered.entered_at_ms):
         return None
     return delay_ms
@@ -39,11 +41,7 @@ def retry_delay_ms(step: Step, entered: OpenStep, job: OpenJob, now_ms: int, ent
 def _backoff_ms(policy: RetryPolicy, failures: int, now_ms: int, entropy: int) -> int:
     initial_ms = policy.initial_delay.after(now_ms) - now_ms
     max_ms = policy.max_delay.after(now_ms) - now_ms if policy.max_delay else None
-    try:
-        delay = initial_ms * policy.multiplier**failures
-    except OverflowError:
-        delay = float("inf")
-    delay = min(delay, max_ms if max_ms is not None else _FOREVER_MS)
+    delay = min(initial_ms * policy.multiplier**failures, _FOREVER_MS if max_ms is None else max_ms)
     spread = policy.jitter * (2 * entropy / _ENTROPY_RANGE - 1)
     return max(0, int(delay * (1 + spread)))
 

@@ -72,8 +72,8 @@ class Operation:
 
     @property
     def success(self) -> Json:
-        (response,) = (self.responses[status] for status in self.responses if status < "400")
-        return response
+        """The answer with something in it; a second one may say that there is nothing."""
+        return self.responses[min(status for status in self.responses if status < "400")]
 
     def schema(self, message: Json) -> Json:
         """The JSON schema of a request body or a response, {} when it has none."""

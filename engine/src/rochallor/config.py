@@ -112,7 +112,7 @@ class Config:
         "WE_HOST",
         None,
         TEXT,
-        "The address to listen on: 127.0.0.1, or with WE_INSECURE 0.0.0.0, unless set.",
+        "The address to listen on: 127.0.0.1, or with WE_AUTH_TOKENS_FILE or WE_INSECURE 0.0.0.0, unless set.",
     )
     insecure: bool = _setting(
         "WE_INSECURE", False, FLAG, "Whether to listen beyond this machine although callers need no token."
@@ -168,11 +168,16 @@ class Config:
     db_min_conns: int = _setting("DB_MIN_CONNS", 0, _number(0, 10_000), "Connections kept open although idle.")
     workers: int = _setting("WE_WORKERS", 1, _number(1, 256), "Engine processes on this host (PostgreSQL only).")
     auth_tokens_file: str | None = _setting(
-        "WE_AUTH_TOKENS_FILE", None, FILE, "The bearer tokens that callers need, and their roles."
+        "WE_AUTH_TOKENS_FILE",
+        None,
+        FILE,
+        "The bearer tokens that callers need, and their roles.",
     )
     tls_cert: str | None = _setting("WE_TLS_CERT", None, FILE, "The engine's certificate, for TLS.")
     tls_key: str | None = _setting("WE_TLS_KEY", None, FILE, "The certificate's private key.")
-    tls_client_ca: str | None = _setting("WE_TLS_CLIENT_CA", None, FILE, "Who may sign the callers' certificates.")
+    tls_client_ca: str | None = _setting(
+        "WE_TLS_CLIENT_CA", None, FILE, "Who may sign the certificates that callers then need (mTLS)."
+    )
 
     @property
     def settings(self) -> Settings:

@@ -10,9 +10,9 @@ store cannot be reached; nothing has been changed then.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, runtime_checkable
 
 from rochallor.core.events import Committed
 from rochallor.core.ids import JobRef
@@ -148,6 +148,34 @@ class Backlog(NamedTuple):
     oldest_created_at_ms: int
 
 
+class JobEntry(NamedTuple):
+    """A job's row, as `doctor` compares it with the step that it belongs to; `lease_expires_at_ms` while locked."""
+
+    seq: int
+    delivery: int
+    job_type: str
+    retries_remaining: int
+    ready_at_ms: int
+    lease_expires_at_ms: int | None
+
+
+class Dossier(NamedTuple):
+    """Everything stored about one instance, all of it from one moment.
+
+    `listed`: status and revision as lists and locks read them. `timers`: (seq, index, due_ms). `tasks`: (seq, status).
+    `keys`: (definition id, business key) it holds. `chains`: (next workflow, business key) it still asks for.
+    """
+
+    instance: Instance
+    listed: tuple[str, int]
+    history: tuple[Committed, ...]
+    jobs: tuple[JobEntry, ...] = ()
+    timers: tuple[tuple[int, int, int], ...] = ()
+    tasks: tuple[tuple[int, str], ...] = ()
+    keys: tuple[tuple[str, str], ...] = ()
+    chains: tuple[tuple[str, str | None], ...] = ()
+
+
 class Transaction(Protocol):
     """One atomic, durable write. Leaving the context commits; an exception rolls everything back."""
 
@@ -234,15 +262,33 @@ class Reads(Protocol):
         """Return the ready jobs per type."""
         ...
 
+    async def leases(self, jobs: Collection[JobRef]) -> dict[JobRef, Lease]:
+        """Return who holds those of the jobs that are locked now."""
+        ...
+
     async def instance_ids(self, after: str, limit: int) -> list[str]:
         """Return ids in order, for a walk over everything (doctor)."""
+        ...
+
+    async def dossiers(self, instance_ids: Sequence[str]) -> list[Dossier]:
+        """Return all that is stored about those of the instances that exist, by id, each from one moment.
+
+        Raises `msgspec.MsgspecError` when stored bytes are damaged.
+        """
+        ...
+
+    async def strays(self, limit: int) -> list[tuple[str, str]]:
+        """Return (table, instance id) of rows that belong to no instance, or of a key that is not its holder's."""
         ...
 
 
 class Store(Protocol):
     """Where the engine's state lives."""
 
-    reads: Reads
+    @property
+    def reads(self) -> Reads:
+        """The way to look at it."""
+        ...
 
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
@@ -263,6 +309,36 @@ class Store(Protocol):
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due, and when the next thing will."""
         ...
+
+
+class News(NamedTuple):
+    """What another engine on the same store did: types of which jobs are ready, instances that changed.
+
+    `gap`: some news may have been missed; look everywhere.
+    """
+
+    job_types: frozenset[str] = frozenset()
+    instances: frozenset[str] = frozenset()
+    gap: bool = False
+
+
+class Signals(Protocol):
+    """How engines on one store wake each other. Hints only: whoever waits looks again by itself now and then."""
+
+    def listen(self, heard: Callable[[News], None]) -> None:
+        """Call `heard` on the event loop whenever another engine did something that is waited for here."""
+        ...
+
+    def want(self, *, job_types: Collection[str] = (), instances: Collection[str] = ()) -> None:
+        """Let other engines know what is waited for here, for half a minute; cheap to repeat."""
+        ...
+
+
+@runtime_checkable
+class Shared(Protocol):
+    """A store on which other engines may be at work: they do and plan things that this engine has not seen."""
+
+    signals: Signals
 
 
 class Clock(Protocol):

@@ -151,13 +151,6 @@ async def test_an_unknown_method_is_unimplemented(house, method):
     assert error.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
-async def test_watching_is_not_offered_yet(stub):
-    """WatchInstance answers UNIMPLEMENTED, which clients take as a reason to fall back."""
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await stub.WatchInstance(pb.WatchInstanceRequest(id="i")).read()
-    assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-
-
 @pytest.mark.parametrize(
     ("rpc", "request_message"),
     [

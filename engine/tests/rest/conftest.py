@@ -159,6 +159,9 @@ def schema_for(request, status):
     return "application/json", {"$ref": "#/components/schemas/Error"}
 
 
+EVENT_STREAM = "text/event-stream"
+
+
 async def check_answer(response):
     """Hold an answer to the contract."""
     await response.aread()
@@ -167,13 +170,43 @@ async def check_answer(response):
     assert response.headers.get("content-type") == media
     if schema is None:
         assert response.content == b""
-    elif response.request.method != "HEAD":
+    elif response.request.method == "HEAD":
+        return
+    elif media == EVENT_STREAM:
+        check_events(response.text)
+    else:
         validator(json.dumps(schema)).validate(response.json())
+
+
+def events_of(text):
+    """Return the events of a stream as (id, data), the data decoded; comments are no events."""
+    frames = [dict(line.split(": ", 1) for line in frame.split("\n")) for frame in text.split("\n\n") if frame]
+    assert all(frame.keys() == {"id", "event", "data"} for frame in frames if "" not in frame), text
+    return [(frame["id"], json.loads(frame["data"])) for frame in frames if "" not in frame]
+
+
+def check_events(text):
+    """Hold each event of a stream to the contract."""
+    content = contract("openapi")["paths"]["/v1/instances/{id}/events"]["get"]["responses"]["200"]["content"]
+    schema = validator(json.dumps(content[EVENT_STREAM]["x-event-data"]))
+    for id_, data in events_of(text):
+        schema.validate(data)
+        assert id_ == str(data["revision"])
 
 
 @pytest.fixture(name="check_answer")
 def check_answer_fixture():
     return check_answer
+
+
+@pytest.fixture(name="events_of")
+def events_of_fixture():
+    return events_of
+
+
+@pytest.fixture(name="check_events")
+def check_events_fixture():
+    return check_events
 
 
 @pytest.fixture

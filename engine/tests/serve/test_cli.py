@@ -5,7 +5,6 @@ import json
 
 import pytest
 from click.testing import CliRunner
-
 from rochallor import __version__
 from rochallor.cli import rochallor as command
 

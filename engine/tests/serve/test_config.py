@@ -3,7 +3,6 @@
 from pathlib import Path
 
 import pytest
-
 from rochallor.config import SETTINGS, Config, ConfigError, load_config
 
 NOWHERE = Path("/nonexistent/engine.yaml")
@@ -138,7 +137,7 @@ def test_the_engine_gets_what_was_set():
 @pytest.mark.parametrize("setting", SETTINGS, ids=lambda setting: setting.variable)
 def test_every_setting_is_documented(setting):
     """The README's table has the row that the code's table has."""
-    default = "" if setting.default in {None, ""} else f"`{str(setting.default)}`"
+    default = "" if setting.default in {None, ""} else f"`{setting.default!s}`"
     if isinstance(setting.default, bool):
         default = default.lower()
     row = f"| `{setting.variable}` | {default} | {setting.kind.allowed} | {setting.meaning} |"

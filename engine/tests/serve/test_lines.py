@@ -5,7 +5,6 @@ import io
 import json
 
 import pytest
-
 from rochallor.config import Config
 from rochallor.serve.lines import NoLines, RequestLine, StepLine, StreamLines, as_json, as_text, rfc3339
 from rochallor.serve.logs import lines_of, wants_json

@@ -1,31 +1,36 @@
 """`rochallor` as an operator meets it: a process, its signals, its exit codes."""
 
+import os
 import re
 import signal
 import subprocess
 import threading
+import urllib.request
 
 import pytest
-
 from rochallor.cli.remote import RemoteEngine
+
+
+def read(url):
+    with urllib.request.urlopen(url, timeout=30) as page:
+        return page.read().decode()
 
 
 def test_sigterm_answers_a_long_poll_and_ends_well(rochallor):
     """A poll that waits 30 s is answered when the engine is told to stop, and the process exits with 0."""
     engine = rochallor("serve", WE_SQLITE_PATH="engine.db")
-    remote = RemoteEngine(engine.until("ready")["rest"])
-    answers = []
+    addresses = engine.until("ready")
+    remote, answers = RemoteEngine(addresses["rest"]), []
 
     def poll():
         answers.append(remote.post("jobs", "poll", body={"workerId": "w", "jobTypes": ["none"], "waitMs": 30_000}))
 
     waiting = threading.Thread(target=poll)
     waiting.start()
-    remote.get(
-        "definitions"
-    )  # the poll is older than this answer, or arrives while the engine drains: both are answered
+    while 'rochallor_pollers{job_type="none"} 1.0' not in read(addresses["metrics"]):
+        pass
     engine.signal(signal.SIGTERM)
-    waiting.join(timeout=10)
+    waiting.join(timeout=29)
     assert answers == [{"jobs": []}]
     assert engine.ended() == 0
 
@@ -68,18 +73,17 @@ def test_what_dev_prints_works_as_printed(rochallor, tmp_path):
         text += engine.process.stdout.readline()
     rest = re.search(r"http://\S+", text).group()
     script = text.partition("terminal:\n")[2]
-    shell = subprocess.Popen(["sh", "-e"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=tmp_path, text=True)
-    shell.stdin.write(script.replace(" - <<'END'", " -u - <<'END' &", 1) + "\nwait $!\n")
-    shell.stdin.close()
-    for line in shell.stdout:
-        if line.startswith("greeting Ada"):
-            break
-    else:
-        pytest.fail("the worker greeted nobody")
+    shell = subprocess.Popen(
+        ["sh", "-ec", script], stdout=subprocess.PIPE, cwd=tmp_path, text=True, start_new_session=True
+    )
+    patience = threading.Timer(30, os.killpg, (shell.pid, signal.SIGKILL))
+    patience.start()
+    assert any(line.startswith("greeting Ada") for line in shell.stdout), "the worker greeted nobody"
     (started,) = RemoteEngine(rest).get("instances")["items"]
     ended = RemoteEngine(rest).get("instances", started["id"], "await", query={"waitMs": 10_000})
     engine.signal(signal.SIGTERM)
-    shell.terminate()
-    shell.wait(timeout=10)
+    patience.cancel()
+    os.killpg(shell.pid, signal.SIGKILL)
+    shell.wait()
     shell.stdout.close()
     assert ended["instance"]["variables"] == {"name": "Ada", "greeting": "Hello, Ada!"}

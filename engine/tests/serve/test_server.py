@@ -5,13 +5,12 @@ import urllib.request
 
 import grpc
 import pytest
-from rochallor_proto import engine_pb2 as pb
-from rochallor_proto import engine_pb2_grpc
-
 from rochallor.config import Config
 from rochallor.core.errors import Unavailable
 from rochallor.serve import Server
 from rochallor.stores.sqlite import SqliteStore
+from rochallor_proto import engine_pb2 as pb
+from rochallor_proto import engine_pb2_grpc
 
 LONG_MS = 30_000
 SOON_S = 5.0
@@ -24,7 +23,7 @@ def read(url):
 
 async def parked(server, count=1):
     """Return when so many polls wait."""
-    while sum(server.engine.executor.polls.counts().values()) < count:
+    while sum(server.engine.executor.polls.counts().values()) < count:  # noqa: ASYNC110 - the engine has no event for it
         await asyncio.sleep(0)
 
 
@@ -69,7 +68,7 @@ async def test_a_stop_answers_who_awaits_an_instance(start_server, remote, hello
     await rest.post("definitions", **hello)
     started = await rest.post("instances", definitionId="hello")
     waiting = asyncio.create_task(rest.get("instances", started["id"], "await", waitMs=LONG_MS))
-    while not server.engine.executor.watchers._events:
+    while not server.engine.executor.watchers._events:  # noqa: ASYNC110 - the engine has no event for it
         await asyncio.sleep(0)
     async with asyncio.timeout(SOON_S):
         await server.stop()
@@ -77,18 +76,15 @@ async def test_a_stop_answers_who_awaits_an_instance(start_server, remote, hello
     assert (answer["reached"], answer["instance"]["status"]) == (False, "ACTIVE")
 
 
-async def test_a_draining_engine_is_not_ready_and_still_works(start_server, hello):
+async def test_a_draining_engine_is_not_ready_and_still_works(start_server):
     """While it drains, an engine turns balancers away and takes what its callers still send."""
     server = await start_server()
-    draining = asyncio.create_task(server.engine.drain())
-    await asyncio.sleep(0)
+    server.engine.drain()
     with pytest.raises(Unavailable, match="shutting down"):
         await server.engine.ready()
     assert (
         await server.engine.upload_definition(b'{"id":"x","name":"X","steps":[{"id":"e","name":"E","type":"END"}]}')
     ).version == 1
-    draining.cancel()
-    await asyncio.gather(draining, return_exceptions=True)
 
 
 async def test_a_stopped_server_starts_again_where_it_was(start_server, remote, hello, tmp_path):

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable
 from rochallor.ports import StoreConflict
+from rochallor.shell.executor import RACES
 from rochallor.shell.work import Write
 from rochallor.stores.memory import MemoryStore
 
@@ -56,9 +57,18 @@ async def test_batch_the_store_refuses_is_tried_one_by_one(houses):
     await house.upload(TASK, END)
     store.refuse = [StoreConflict("taken")]
     assert all(await asyncio.gather(*(house.start() for _ in range(5))))
-    store.refuse = [StoreConflict("taken"), StoreConflict("taken")]
+    store.refuse = [StoreConflict("taken") for _ in range(1 + RACES)]
     results = await asyncio.gather(*(house.start() for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [Conflict, str, str]
+
+
+async def test_command_that_loses_a_race_is_decided_again(houses):
+    """A single command whose transaction another engine got ahead of is done on what that one left."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.refuse = [StoreConflict("taken")]
+    assert await house.start()
 
 
 async def test_unreachable_store_is_unavailable_and_heals(houses):

@@ -20,6 +20,7 @@ from rochallor.core.model import Instance
 from rochallor.core.variables import parse_variables
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Store, StoredDefinition, Wanted
 from rochallor.stores.memory import MemoryStore
+from rochallor.stores.postgres import PostgresStore
 from rochallor.stores.sqlite import SqliteStore
 
 MIB = 1024 * 1024
@@ -165,9 +166,12 @@ STORES: dict[str, Build] = {
 """Who sits the exam: a name, and how to build one in a fresh folder."""
 
 
-@pytest.fixture(params=STORES)
+@pytest.fixture(params=[*STORES, "postgres"])
 def build(request: pytest.FixtureRequest) -> Build:
     """Give a way to build the store under examination."""
+    if request.param == "postgres":
+        dsn = request.getfixturevalue("postgres_database")
+        return lambda _folder, unique=True: PostgresStore(dsn, unique_keys=unique, max_conns=4)
     return STORES[request.param]
 
 
@@ -193,11 +197,11 @@ def world_over() -> Callable[[Store], World]:
 
 
 @pytest.fixture
-async def two_worlds() -> AsyncIterator[tuple[World, World]]:
-    """Give the same world twice: over the memory store and over SQLite."""
-    stores: tuple[Store, Store] = (MemoryStore(), SqliteStore(":memory:"))
+async def worlds(postgres_database: str) -> AsyncIterator[list[World]]:
+    """Give the same world over each store: memory, SQLite, PostgreSQL."""
+    stores: list[Store] = [MemoryStore(), SqliteStore(":memory:"), PostgresStore(postgres_database, max_conns=4)]
     for store in stores:
         await store.open()
-    yield World(stores[0]), World(stores[1])
+    yield [World(store) for store in stores]
     for store in stores:
         await store.close()

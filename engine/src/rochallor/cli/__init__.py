@@ -16,6 +16,8 @@ COMMANDS = {
     "definition": "rochallor.cli.definition:definition",
     "instance": "rochallor.cli.instance:instance",
     "task": "rochallor.cli.task:task",
+    "doctor": "rochallor.cli.doctor:doctor",
+    "token": "rochallor.cli.token:token",
     "openapi": "rochallor.cli.about:openapi",
     "version": "rochallor.cli.about:version",
 }

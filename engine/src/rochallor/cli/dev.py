@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -16,9 +17,15 @@ from rochallor.cli.failures import WrongSetting
 from rochallor.cli.welcome import welcome
 from rochallor.config import IN_MEMORY, Config, ConfigError, Loaded, load_config
 from rochallor.demo import demo as play_demo
+from rochallor.serve.plan import LOOPBACK
 
 DEFAULT_DB = "./rochallor.db"
 PIPE_WIDTH = 130
+ON_ITS_OWN: dict[str, Any] = {
+    **dict.fromkeys(("rest_port", "grpc_port", "metrics_port"), 0),
+    **dict.fromkeys(("host", "auth_tokens_file", "tls_cert", "tls_key", "tls_client_ca")),
+    "insecure": False,
+}
 
 
 @click.command()
@@ -45,6 +52,8 @@ def dev(ctx: click.Context, db: str | None, ephemeral: bool, is_demo: bool) -> N
 def _keep_running(loaded: Loaded, db: str | None) -> int:
     path = db or loaded.config.sqlite_path or DEFAULT_DB
     config = replace(loaded.config, sqlite_path=path, cors_origins=loaded.config.cors_origins or "*")
+    if config.auth_tokens_file and not (config.host or config.insecure):
+        config = replace(config, host=LOOPBACK)
     return serving.serve(loaded._replace(config=config), on_ready=_welcome(path))
 
 
@@ -57,7 +66,7 @@ def _run_demo(loaded: Loaded, db: str | None) -> int:
     """Run the demo on ports of its own, so that it never meets an engine that is running."""
     with tempfile.TemporaryDirectory(prefix="rochallor-demo-", ignore_cleanup_errors=True) as folder:
         path = db or str(Path(folder) / "demo.db")
-        config = replace(loaded.config, sqlite_path=path, rest_port=0, grpc_port=0, metrics_port=0)
+        config = replace(loaded.config, sqlite_path=path, **ON_ITS_OWN)
         return serving.run(_demo(config))
 
 

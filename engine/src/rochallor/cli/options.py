@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import click
 from rochallor.cli.output import Output, chosen
 from rochallor.cli.remote import DEFAULT_URL, RemoteEngine
 
+TOKEN = "ROCHALLOR_TOKEN"  # noqa: S105 - the variable's name
 Command = Callable[..., Any]
 
 
@@ -28,13 +30,13 @@ def output_option(command: Command) -> Command:
 
 
 def talks_to_engine(command: Command) -> Command:
-    """Give a command `engine` and `out`."""
+    """Give a command `engine` and `out`. A token comes from the environment only: others can read command lines."""
 
     @click.option("--engine", "url", envvar="ROCHALLOR_ENGINE", default=DEFAULT_URL, show_default=True, metavar="URL")
     @output_option
     @functools.wraps(command)
     def wrapper(*args: Any, url: str, **kwargs: Any) -> Any:
-        return command(*args, engine=RemoteEngine(url), **kwargs)
+        return command(*args, engine=RemoteEngine(url, os.environ.get(TOKEN, "")), **kwargs)
 
     return wrapper
 

@@ -18,8 +18,9 @@ TIMEOUT_S = 40.0  # above the longest wait an engine grants
 class RemoteEngine:
     """The engine at a URL. Every call may raise `Failure` or `Unreachable`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, token: str = "") -> None:
         self.url = url.rstrip("/")
+        self._headers = {"content-type": "application/json"} | ({"authorization": f"Bearer {token}"} if token else {})
 
     def get(self, *path: str, query: Mapping[str, object] | None = None, next_command: str = "") -> Any:
         """Return what GET answers; `path` is given in segments, so that an id may hold anything."""
@@ -35,7 +36,7 @@ class RemoteEngine:
     def _call(self, method: str, target: str, data: bytes | None, next_command: str) -> Any:
         try:
             request = urllib.request.Request(  # noqa: S310 - the URL is the caller's own choice
-                self.url + target, data, {"content-type": "application/json"}, method=method
+                self.url + target, data, self._headers, method=method
             )
             with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
                 text = response.read()

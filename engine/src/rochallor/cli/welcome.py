@@ -25,8 +25,8 @@ Rochallor {version} is ready. {kept}; Ctrl-C stops it.
 Try next, in another terminal:
 
 # a workflow with one job for a worker, and an instance of it
-curl -s {rest}/v1/definitions -d '{definition}'
-curl -s {rest}/v1/instances -d '{{"definitionId": "hello", "variables": {{"name": "Ada"}}}}'
+curl -s {rest}/v1/definitions {json} -d '{definition}'
+curl -s {rest}/v1/instances {json} -d '{{"definitionId": "hello", "variables": {{"name": "Ada"}}}}'
 
 # what is running
 {command} instance list{engine}
@@ -59,6 +59,7 @@ def welcome(addresses: Addresses, kept: str) -> str:
         version=__version__,
         kept=kept,
         definition=DEFINITION,
+        json="-H 'content-type: application/json'",
         command=_as_typed("rochallor"),
         python=_as_typed("python"),
         engine="" if addresses.rest == DEFAULT_URL else f" --engine {addresses.rest}",

@@ -69,7 +69,6 @@ def _step_entered(instance: Instance, event: ev.StepEntered, at_ms: int) -> None
         entered_at_ms=at_ms,
         token=event.token,
         waits_for=event.waits_for,
-        input=event.input,
     )
     if event.step_type in _PARKS:
         instance.parked += 1

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import msgspec
-from msgspec import Raw
-
 from rochallor.core.definition.model import Step, StepType
 from rochallor.core.errors import RoutingFailure
 from rochallor.core.model import OpenStep, Token
@@ -19,7 +16,7 @@ _WAITS = frozenset({StepType.SERVICE_TASK, StepType.USER_TASK, StepType.WAIT})
 def enter(run: Run, step_id: str, token: Token, *, retry_with: Variables | None = None) -> None:
     """Let a token enter a step and do what that step does."""
     step = run.definition.step(step_id)
-    assert step is not None, "validation resolves every reference"
+    assert step is not None  # validation resolves every reference
     if step.type not in _WAITS and not _affordable(run):
         run.fail(run.open_step(step, token), _over_budget(run, step))
     elif step.type is StepType.JOIN_GATEWAY:
@@ -47,14 +44,14 @@ def _over_budget(run: Run, step: Step) -> str:
     )
 
 
-def _read(run: Run, step: Step, retry_with: Variables | None) -> Raw | None:
+def _read(run: Run, step: Step, retry_with: Variables | None) -> Variables | None:
     """Return what the history shows as the step's input: what a retry gave it, or what its expressions read."""
     if retry_with is not None:
-        return Raw(msgspec.json.encode(retry_with))
+        return retry_with
     if step.type not in READS:
         return None
     variables = run.instance.variables
-    return Raw(msgspec.json.encode({name: variables[name] for name in sorted(_names(step)) if name in variables}))
+    return {name: variables[name] for name in sorted(_names(step)) if name in variables}
 
 
 def _names(step: Step) -> frozenset[str]:

@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
-from msgspec import Raw
 
 from rochallor.core.definition.model import StepType
 from rochallor.core.model import Pending, Token
@@ -42,7 +41,7 @@ class StepEntered(Event, frozen=True):
     attempt: int
     token: Token = Token()
     waits_for: int | None = None
-    input: Raw | None = None
+    input: Variables | None = None
 
 
 class JobCreated(Event, frozen=True):

@@ -12,7 +12,7 @@ _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BITS = 80
 _ULID_LENGTH = 26
 _MAX_DIGITS = 12
-INSTANCE, STEP, JOB = 1, 2, 3
+_JOB_PARTS = 3
 
 
 class JobRef(NamedTuple):
@@ -30,7 +30,7 @@ class JobRef(NamedTuple):
 def ulid(now_ms: int, entropy: int) -> str:
     """Return the ULID (github.com/ulid/spec) of a time in ms since the epoch and 80 bits of chance."""
     value = (now_ms << _RANDOM_BITS) | (entropy & ((1 << _RANDOM_BITS) - 1))
-    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in range(125, -1, -5))
+    return "".join(_CROCKFORD[(value >> shift) & 31] for shift in reversed(range(0, 130, 5)))
 
 
 def step_execution_id(instance_id: str, seq: int) -> str:
@@ -41,7 +41,7 @@ def step_execution_id(instance_id: str, seq: int) -> str:
 def parse_job_id(text: str) -> JobRef | None:
     """Return the parts of a job id, or None when this text was never one."""
     parts = text.split("-")
-    if len(parts) != JOB or len(parts[0]) != _ULID_LENGTH:
+    if len(parts) != _JOB_PARTS or len(parts[0]) != _ULID_LENGTH:
         return None
     seq, delivery = _number(parts[1]), _number(parts[2])
     return JobRef(parts[0], seq, delivery) if seq and delivery else None

@@ -9,7 +9,7 @@ from rochallor.core.context import Context
 from rochallor.core.definition.model import Definition, Step, StepType
 from rochallor.core.enter import enter
 from rochallor.core.errors import BadRequest, BusinessKeyInUse, Conflict, Detail, NotFound, WorkflowError
-from rochallor.core.model import Instance, InstanceStatus, OpenStep, Token
+from rochallor.core.model import Instance, OpenStep, Token
 from rochallor.core.reports import refused
 from rochallor.core.routing import finish
 from rochallor.core.run import Run
@@ -139,7 +139,7 @@ def retry_step(run: Run, command: cmd.RetryStep) -> None:
         raise NotFound(f"definition '{instance.definition_id}' has no step '{command.step_id}'")
     _check_revision(instance, command.expected_revision)
     frozen = instance.frozen
-    if instance.status is not InstanceStatus.FAILED or frozen is None:
+    if frozen is None:
         raise Conflict(f"instance {instance.id} is {instance.status.value}; only a FAILED instance can be retried")
     failed = next(step for step in frozen.steps if step.seq == frozen.failed)
     if failed.step_id != command.step_id:

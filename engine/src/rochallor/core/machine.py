@@ -52,13 +52,14 @@ def step(definition: Definition, instance: Instance | None, command: cmd.Command
     return Outcome(run.instance, tuple(run.events), *_split(answer))
 
 
-def _split(answer: object) -> tuple[Verdict | None, WorkflowError | None]:
-    if isinstance(answer, tuple):
-        return answer
-    return None, answer if isinstance(answer, WorkflowError) else None
+Answer = tuple[Verdict, WorkflowError | None] | WorkflowError | None
 
 
-_DECIDE: dict[type[cmd.Command], Callable[[Run, Any], object]] = {
+def _split(answer: Answer) -> tuple[Verdict | None, WorkflowError | None]:
+    return answer if isinstance(answer, tuple) else (None, answer)
+
+
+_DECIDE: dict[type[cmd.Command], Callable[[Run, Any], Answer]] = {
     cmd.CompleteJob: reports.complete_job,
     cmd.FailJob: reports.fail_job,
     cmd.ExpireLease: reports.expire_lease,

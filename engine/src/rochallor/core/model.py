@@ -13,7 +13,6 @@ from copy import copy
 from enum import Enum
 
 import msgspec
-from msgspec import Raw
 
 from rochallor.core.definition.model import StepType
 from rochallor.core.variables import Variables
@@ -98,7 +97,6 @@ class OpenStep(msgspec.Struct, omit_defaults=True):
     waits_for: int | None = None
     job: OpenJob | None = None
     timers: tuple[OpenTimer, ...] = ()
-    input: Raw | None = None
 
 
 class Pending(msgspec.Struct, frozen=True):

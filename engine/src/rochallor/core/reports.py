@@ -116,10 +116,7 @@ def fail_job(run: Run, command: cmd.FailJob) -> tuple[Verdict, None]:
 def _retry_in_ms(run: Run, command: cmd.FailJob, step: Step, failed: OpenStep, job: OpenJob) -> int | None:
     if not command.retryable or job.retries_remaining < 1:
         return None
-    by_policy_ms = retry_delay_ms(step, failed, job, run.now_ms, run.context.entropy)
-    if by_policy_ms is None or command.retry_after_ms is None:
-        return by_policy_ms
-    return command.retry_after_ms
+    return retry_delay_ms(step, failed, job, run.now_ms, run.context.entropy, asked_ms=command.retry_after_ms)
 
 
 def expire_lease(run: Run, command: cmd.ExpireLease) -> tuple[Verdict, None]:

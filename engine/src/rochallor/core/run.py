@@ -10,8 +10,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 
-from msgspec import Raw
-
 from rochallor.core import events as ev
 from rochallor.core.apply import apply
 from rochallor.core.context import Context
@@ -48,7 +46,9 @@ class Run:
         """Put a token on its way to a step."""
         self.queue.append((step_id, token))
 
-    def open_step(self, step: Step, token: Token, *, waits_for: int | None = None, read: Raw | None = None) -> OpenStep:
+    def open_step(
+        self, step: Step, token: Token, *, waits_for: int | None = None, read: Variables | None = None
+    ) -> OpenStep:
         """Enter a step: a new execution with the next sequence number and attempt; `read` is what it saw."""
         seq = self.instance.last_seq + 1
         self.emit(

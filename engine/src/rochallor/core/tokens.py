@@ -30,7 +30,8 @@ def onward(run: Run, step_id: str | None, token: Token) -> None:
 def split(run: Run, seq: int, step: Step, token: Token) -> None:
     """Fire a parallel gateway: one token per branch, in the author's order, in a new activation."""
     branches = step.parallel_next_steps
-    run.emit(ev.GatewayFired(activation=seq, join=step.join_step or "", branches=len(branches), parent=token))
+    assert step.join_step is not None
+    run.emit(ev.GatewayFired(activation=seq, join=step.join_step, branches=len(branches), parent=token))
     for target in branches:
         run.send(target, Token(seq, token.extra))
 
@@ -52,27 +53,35 @@ def arrive(run: Run, step: Step, token: Token) -> None:
 
 def consume(run: Run, token: Token) -> None:
     """Take a token out of the game at a dead end."""
-    while token.extra and token.activation is not None:
-        activation = run.instance.activations[token.activation]
+    within = token.activation if token.extra else None
+    while within is not None:
+        activation = run.instance.activations[within]
         run.emit(ev.TokensExpected(activation.id, -1))
         if activation.expected:
             _fire_if_full(run, activation)
             return
-        token = activation.parent
+        # All its other tokens are gone or were counted outside when they left: nothing will come out of it any more.
         run.emit(ev.ActivationEnded(activation.id))
+        within = activation.parent.activation
 
 
 def _gathering(run: Run, step_id: str, token: Token) -> Activation | None:
     """Return the innermost activation around a token that is gathered at this join."""
-    activation = run.instance.activations.get(token.activation or 0)
+    activation = _around(run, token)
     while activation is not None and activation.join != step_id:
-        activation = run.instance.activations.get(activation.parent.activation or 0)
+        activation = _around(run, activation.parent)
     return activation
+
+
+def _around(run: Run, token: Token) -> Activation | None:
+    """Return the activation that a token belongs to."""
+    return None if token.activation is None else run.instance.activations[token.activation]
 
 
 def _leave(run: Run, token: Token) -> Token:
     """Move a token from its activation into the one around it, and return it as it is there."""
-    activation = run.instance.activations[token.activation or 0]
+    activation = _around(run, token)
+    assert activation is not None
     parent = activation.parent
     run.emit(ev.TokensExpected(activation.id, -1))
     if not activation.expected:
@@ -91,9 +100,8 @@ def _fire_if_full(run: Run, activation: Activation) -> None:
     waiting = next(step for step in run.instance.open.values() if step.waits_for == activation.id)
     run.emit(ev.ActivationEnded(activation.id))
     run.close(waiting)
-    outer = run.instance.activations.get(activation.parent.activation or 0)
-    if outer is not None and outer.join == waiting.step_id:
-        run.send(waiting.step_id, activation.parent)  # a join shared by nested gateways gathers again, one level up
+    if _gathering(run, waiting.step_id, activation.parent) is not None:
+        run.send(waiting.step_id, activation.parent)  # a join shared by nested gateways gathers again, further out
         return
     join = run.definition.step(waiting.step_id)
     assert join is not None

@@ -37,7 +37,7 @@ def parse_variables(raw: bytes | Raw | memoryview | None, *, pointer: str = "") 
 
     Raises `BadRequest` naming `pointer` when it is not a JSON object or holds what JSON cannot carry exactly.
     """
-    data = bytes(raw) if raw is not None else b""
+    data = bytes(raw).strip() if raw is not None else b""
     if not data or data == b"null":
         return {}
     where = f" at {pointer}" if pointer else ""
@@ -131,4 +131,4 @@ def _depth(value: object) -> int:
 
 
 def _plain(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error).partition(" - at `")[0]
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)

@@ -13,7 +13,7 @@ def table(results: Sequence[Result]) -> Table:
     """Return the table of all journeys."""
     shown = Table(title="Loan application", title_justify="left")
     for name in ("journey", "over", "END reached", "child instance", "its END"):
-        shown.add_column(name, overflow="fold")
+        shown.add_column(name, overflow="fold", no_wrap=name.endswith(("END", "END reached")))
     for name in ("jobs", "ms"):
         shown.add_column(name, justify="right", no_wrap=True)
     for result in results:

@@ -14,6 +14,7 @@ from rochallor.config import Config, Loaded
 from rochallor.core.errors import WorkflowError
 from rochallor.serve.logs import lines_of, set_up_logging, wants_json
 from rochallor.serve.plan import Plan, plan
+from rochallor.serve.security import Security, security_of
 from rochallor.serve.server import Addresses, Server
 from rochallor.shell.clocks import SystemClock
 
@@ -30,11 +31,12 @@ def serve(loaded: Loaded, on_ready: Callable[[Addresses], None] | None = None) -
     `on_ready` is told where the engine listens; without it a log line says so.
     """
     config, planned = loaded.config, plan(loaded.config)
+    security = security_of(config, SystemClock())
     json = wants_json(config, terminal=sys.stderr.isatty())
     set_up_logging(config, json=json)
     for sentence in (*loaded.warnings, *planned.warnings):
         log.warning(sentence)
-    return run(_serve(config, planned, on_ready or _log_ready, json=json))
+    return run(_serve(config, planned, security, on_ready or _log_ready, json=json))
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -43,10 +45,21 @@ def run(main: Coroutine[Any, Any, int]) -> int:
         return runner.run(main)
 
 
-async def _serve(config: Config, planned: Plan, on_ready: Callable[[Addresses], None], *, json: bool) -> int:
+async def _serve(
+    config: Config, planned: Plan, security: Security, on_ready: Callable[[Addresses], None], *, json: bool
+) -> int:
     stop = stop_at_signals()
+    if security.tokens is not None:
+        asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, security.tokens.reload)
     lines = lines_of(config, SystemClock(), sys.stderr.buffer, json=json)
-    server = Server(config, planned.store, host=planned.host, cors_origins=planned.cors_origins, lines=lines)
+    server = Server(
+        config,
+        planned.store,
+        host=planned.host,
+        cors_origins=planned.cors_origins,
+        lines=lines,
+        security=security,
+    )
     try:
         on_ready(await server.start())
     except (OSError, WorkflowError) as error:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import uvicorn
+
+from rochallor.serve.connection import Bodies, HttpConnection, Limits
 
 KEEP_ALIVE_S = 75  # longer than clients keep idle connections, so that it is they who close them
 BACKLOG = 2048
@@ -31,14 +35,17 @@ class _Uvicorn(uvicorn.Server):
 
 
 class Listener:
-    """Serves an application on one address. `start` once, `stop` once."""
+    """Serves an application on one address, over TLS with a context. `start` once, `stop` once."""
 
-    def __init__(self, app: Any, *, grace_s: int) -> None:
+    def __init__(
+        self, app: Any, *, grace_s: int, limits: Limits | None = None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        connection: Any = partial(HttpConnection, limits or Limits(), Bodies())
         self._server = _Uvicorn(
             uvicorn.Config(
                 app,
                 loop="none",
-                http="httptools",
+                http=connection,
                 ws="none",
                 lifespan="off",
                 interface="asgi3",
@@ -50,6 +57,8 @@ class Listener:
                 timeout_graceful_shutdown=grace_s,
             )
         )
+        self._server.config.load()
+        self._server.config.ssl = tls
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, host: str, port: int) -> int:

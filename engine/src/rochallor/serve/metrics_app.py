@@ -1,4 +1,7 @@
-"""GET /metrics: the engine's series, and what only a look into the store can tell (who waits, how long)."""
+"""GET /metrics: the engine's series, and what only a look into the store can tell (who waits, how long).
+
+Names of job types say something about a business, so beyond this machine the page takes a token where there are any.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +10,19 @@ from typing import Any
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
 from starlette.types import Receive, Scope, Send
 
-from rochallor.core.errors import Unavailable
+from rochallor.access import Guard
+from rochallor.core.errors import Unavailable, WorkflowError
 from rochallor.shell.engine import Engine
+from rochallor.transports.rest.answers import send_answer
+from rochallor.transports.rest.errors import refusal
 
 
 class MetricsApp:
     """An ASGI application with one page. While the store is away, the page lacks what is read from it."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, guard: Guard | None = None) -> None:
         self._engine = engine
+        self._guard = guard
         self._registry = CollectorRegistry()
         self._waiting = self._gauge("rochallor_waiting_jobs", "Jobs ready for a worker.")
         self._oldest = self._gauge("rochallor_oldest_waiting_job_seconds", "Age of the oldest job without a worker.")
@@ -31,6 +38,12 @@ class MetricsApp:
         if scope["path"] != "/metrics":
             await _send(send, 404, "text/plain", b"the metrics are at /metrics\n")
             return
+        if self._guard is not None:
+            try:
+                self._guard.admit("getMetrics", dict(scope["headers"]).get(b"authorization", b""))
+            except WorkflowError as error:
+                await send_answer(refusal(error), scope, send)
+                return
         await _send(send, 200, CONTENT_TYPE_LATEST, await self._page())
 
     async def _page(self) -> bytes:

@@ -5,15 +5,15 @@ A setting that this version cannot honour is refused, never ignored: somebody wh
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from rochallor.config import Config, ConfigError
 from rochallor.ports import Store
 from rochallor.stores.sqlite import SqliteStore
 
-LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - bound only when WE_INSECURE asks for it
+LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - bound only with tokens, or when WE_INSECURE asks for it
 
 NOT_YET: tuple[tuple[str, Callable[[Config], object], str], ...] = (
     (
@@ -30,23 +30,6 @@ NOT_YET: tuple[tuple[str, Callable[[Config], object], str], ...] = (
         "WE_WORKERS",
         lambda config: config.workers > 1,
         "several processes need PostgreSQL, which comes next; set it to 1",
-    ),
-    (
-        "WE_AUTH_TOKENS_FILE",
-        lambda config: config.auth_tokens_file,
-        "this version checks no tokens yet; unset it, and keep the engine on 127.0.0.1 or behind a proxy that does",
-    ),
-    *(
-        (
-            variable,
-            read,
-            "this version has no TLS yet; unset it, and put a proxy that has in front",
-        )
-        for variable, read in (
-            ("WE_TLS_CERT", lambda config: config.tls_cert),
-            ("WE_TLS_KEY", lambda config: config.tls_key),
-            ("WE_TLS_CLIENT_CA", lambda config: config.tls_client_ca),
-        )
     ),
 )
 
@@ -66,8 +49,7 @@ def plan(config: Config) -> Plan:
     if problems:
         raise ConfigError("\n".join(problems))
     host = _host(config)
-    warnings = () if is_loopback(host) else (_exposed(host),)
-    return Plan(_store(config), host, _origins(config), warnings)
+    return Plan(_store(config), host, _origins(config), tuple(_warnings(config, host)))
 
 
 def is_loopback(host: str) -> bool:
@@ -86,15 +68,17 @@ def _store(config: Config) -> Store:
             "there is nowhere to keep state: set WE_SQLITE_PATH to a file (WE_SQLITE_PATH=./rochallor.db), "
             "or try `rochallor dev`, which uses that one"
         )
-    return SqliteStore(config.sqlite_path, unique_keys=config.business_key_unique)
+    store = SqliteStore(config.sqlite_path, unique_keys=config.business_key_unique)
+    return cast("Store", store)  # its `reads` are narrower; a Protocol with a plain attribute forbids that
 
 
 def _host(config: Config) -> str:
-    host = config.host or (EVERYWHERE if config.insecure else LOOPBACK)
-    if not is_loopback(host) and not config.insecure:
+    open_to_others = config.insecure or bool(config.auth_tokens_file)
+    host = config.host or (EVERYWHERE if open_to_others else LOOPBACK)
+    if not is_loopback(host) and not open_to_others:
         raise ConfigError(
-            f"WE_HOST is {host}, where others can reach this engine without a token: use WE_HOST=127.0.0.1, "
-            "or accept that with WE_INSECURE=true (`--insecure`)"
+            f"WE_HOST is {host}, where others can reach this engine without a token: set "
+            "WE_AUTH_TOKENS_FILE, use WE_HOST=127.0.0.1, or accept that with WE_INSECURE=true (`--insecure`)"
         )
     return host
 
@@ -103,5 +87,13 @@ def _origins(config: Config) -> tuple[str, ...]:
     return tuple(origin for origin in (part.strip() for part in config.cors_origins.split(",")) if origin)
 
 
-def _exposed(host: str) -> str:
-    return f"INSECURE: everybody who reaches {host} can read and change every workflow; no token is asked for"
+def _warnings(config: Config, host: str) -> Iterator[str]:
+    if is_loopback(host):
+        return
+    if not config.auth_tokens_file:
+        yield f"INSECURE: everybody who reaches {host} can read and change every workflow; no token is asked for"
+    elif not config.tls_cert:
+        yield (
+            f"tokens and data travel to {host} in plain text: set WE_TLS_CERT and WE_TLS_KEY, "
+            "unless a proxy in front speaks TLS"
+        )

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from rochallor.config import Config
 from rochallor.ports import Clock, Entropy, Store
-from rochallor.serve.draining import DrainingEngine
+from rochallor.serve.connection import Limits, spare_descriptors
 from rochallor.serve.lines import Lines, NoLines
 from rochallor.serve.listener import Listener
 from rochallor.serve.metrics_app import MetricsApp
 from rochallor.serve.observers import observe_grpc, observe_rest
+from rochallor.serve.plan import is_loopback
+from rochallor.serve.security import OPEN_DOORS, Security
 from rochallor.shell.clocks import SystemClock, SystemEntropy
+from rochallor.shell.engine import Engine
 from rochallor.transports.grpc import Health, bind, create_server
 from rochallor.transports.rest import create_app
 
@@ -47,15 +49,20 @@ class Server:
         clock: Clock | None = None,
         entropy: Entropy | None = None,
         grace_s: int = GRACE_S,
+        security: Security = OPEN_DOORS,
+        limits: Limits | None = None,
     ) -> None:
         self._config = config
         self._host = host
         self._grace_s = grace_s
         self._lines = lines or NoLines()
+        self._security = security
+        self._limits = limits or spare_descriptors(Limits())
         self._cors_origins = cors_origins
+        self._stopped = False
         self._stops: list[Callable[[], Awaitable[object]]] = []
         self.addresses = Addresses("", "", "")
-        self.engine = DrainingEngine(
+        self.engine = Engine(
             store, clock=clock or SystemClock(), entropy=entropy or SystemEntropy(), settings=config.settings
         )
         self.engine.executor.after_commit.append(self._lines.steps)
@@ -66,39 +73,48 @@ class Server:
         try:
             rest = await self._start_http(self._rest_app(), self._config.rest_port)
             grpc = await self._start_grpc(self._config.grpc_port)
-            metrics = await self._start_http(MetricsApp(self.engine), self._config.metrics_port)
+            metrics = await self._start_http(self._metrics_app(), self._config.metrics_port)
         except BaseException:
             await self.stop()
             raise
         host = f"[{self._host}]" if ":" in self._host else self._host
-        self.addresses = Addresses(f"http://{host}:{rest}", f"{host}:{grpc}", f"http://{host}:{metrics}/metrics")
+        http = "https" if self._security.tls else "http"
+        self.addresses = Addresses(f"{http}://{host}:{rest}", f"{host}:{grpc}", f"{http}://{host}:{metrics}/metrics")
         return self.addresses
 
     async def stop(self) -> None:
-        """Stop everything, within the grace for requests in flight."""
-        draining = asyncio.create_task(self.engine.drain())
+        """Stop everything, within the grace for requests in flight; a second call does nothing."""
+        if self._stopped:
+            return
+        self._stopped = True
+        self.engine.drain()
         try:
             await asyncio.gather(*(stop() for stop in self._stops))
         finally:
-            draining.cancel()
-            with suppress(asyncio.CancelledError):
-                await draining
             await self.engine.stop()
 
     def _rest_app(self) -> object:
         observe = observe_rest(self.engine.metrics, self._lines)
-        return create_app(self.engine, cors_origins=self._cors_origins, observe=observe)
+        guard = self._security.guard
+        return create_app(self.engine, cors_origins=self._cors_origins, observe=observe, guard=guard)
+
+    def _metrics_app(self) -> object:
+        return MetricsApp(self.engine, None if is_loopback(self._host) else self._security.guard)
 
     async def _start_http(self, app: object, port: int) -> int:
-        listener = Listener(app, grace_s=self._grace_s)
+        tls = self._security.tls
+        context = tls.context if tls else None
+        listener = Listener(app, grace_s=self._grace_s, limits=self._limits, tls=context)
         bound = await listener.start(self._host, port)
         self._stops.append(listener.stop)
         return bound
 
     async def _start_grpc(self, port: int) -> int:
         health = Health(self.engine)
-        server = create_server(self.engine, health=health, observe=observe_grpc(self.engine.metrics, self._lines))
-        bound = bind(server, self._host, port)
+        observe = observe_grpc(self.engine.metrics, self._lines)
+        server = create_server(self.engine, health=health, observe=observe, guard=self._security.guard)
+        tls = self._security.tls
+        bound = bind(server, self._host, port, tls.grpc_credentials() if tls else None)
         await server.start()
 
         async def stop() -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rochallor.core.errors import BadRequest, NotFound
+from rochallor.access import Caller
+from rochallor.core.errors import BadRequest, Forbidden, NotFound
 from rochallor.core.model import InstanceStatus
 from rochallor.shell.settings import Settings
 
@@ -69,6 +70,22 @@ def job_types(names: list[str] | None) -> tuple[str, ...]:
     if not names or not all(names):
         raise BadRequest("jobTypes must name at least one job type, and none of them empty")
     return tuple(dict.fromkeys(check_text(name, "jobTypes") for name in names))
+
+
+def allowed_types(names: tuple[str, ...], caller: Caller) -> tuple[str, ...]:
+    """Return job types that the caller may work on; raises `Forbidden` for another."""
+    if caller.job_types is not None:
+        for name in names:
+            if name not in caller.job_types:
+                raise not_for(caller, name)
+    return names
+
+
+def not_for(caller: Caller, job_type: str) -> Forbidden:
+    """Return the refusal of a job type that is not among the caller's."""
+    return Forbidden(
+        f"the token of '{caller.name}' is not for the job type '{job_type[:64]}'; its job types are others"
+    )
 
 
 def lease_ms(seconds: int | None, settings: Settings) -> int:

@@ -10,20 +10,22 @@ from collections.abc import Sequence
 
 from rochallor.core import commands as cmd
 from rochallor.core.definition import render_definition
-from rochallor.core.errors import NotFound
+from rochallor.core.errors import NotFound, Unavailable
 from rochallor.core.events import Committed
-from rochallor.core.ids import ulid
+from rochallor.core.ids import JobRef, ulid
 from rochallor.core.machine import Outcome
 from rochallor.core.model import Instance
 from rochallor.core.variables import parse_variables
-from rochallor.ports import Clock, Entropy, InstanceFilter, Store, Transaction, UserTaskFilter, UserTaskRow
+from rochallor.ports import Clock, Entropy, InstanceFilter, Shared, Store, Transaction, UserTaskFilter, UserTaskRow
 from rochallor.shell import checks
 from rochallor.shell.answers import instance_view, summary_of, task_view
 from rochallor.shell.definitions import Definitions
 from rochallor.shell.executor import Executor
 from rochallor.shell.history import audit_of, history_of
 from rochallor.shell.jobs import JobDesk
+from rochallor.shell.live import Live, Watch
 from rochallor.shell.metrics import Metrics
+from rochallor.shell.neighbours import LONGEST_SLEEP_MS, Neighbours
 from rochallor.shell.settings import Settings
 from rochallor.shell.sweeper import Sweeper
 from rochallor.shell.views import (
@@ -36,6 +38,7 @@ from rochallor.shell.views import (
     UploadView,
     UserTaskView,
 )
+from rochallor.shell.waiting import Demand, waiting_for
 from rochallor.shell.work import Do, Start, Write
 
 _TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
@@ -62,25 +65,45 @@ class Engine(JobDesk):
             store, self._definitions, clock=clock, entropy=entropy, settings=self.settings, metrics=self.metrics
         )
         super().__init__(executor, store.reads, self.settings, entropy)
-        self.sweeper = Sweeper(store, executor, clock=clock, entropy=entropy, metrics=self.metrics)
+        self._neighbours = Neighbours(store.signals, executor) if isinstance(store, Shared) else None
+        self.sweeper = Sweeper(
+            store,
+            executor,
+            clock=clock,
+            entropy=entropy,
+            metrics=self.metrics,
+            longest_sleep_ms=LONGEST_SLEEP_MS if self._neighbours else None,
+        )
+        self.live = Live(store.reads, executor.watchers)
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Open the store and begin to work."""
         await self.store.open()
         self._tasks = [asyncio.create_task(self.executor.run()), asyncio.create_task(self.sweeper.run())]
+        if self._neighbours is not None:
+            self._tasks.append(asyncio.create_task(self._neighbours.run()))
 
     async def stop(self) -> None:
         """Finish what is in flight, answer who waits, close the store."""
-        writer, sweeper = self._tasks
-        sweeper.cancel()
+        writer, *others = self._tasks
+        for task in others:
+            task.cancel()
+        self.live.end()
         self.executor.stop()
         await writer
-        await asyncio.gather(sweeper, return_exceptions=True)
+        await asyncio.gather(*others, return_exceptions=True)
         await self.store.close()
 
+    def drain(self) -> None:
+        """Prepare to go: not ready any more, and nobody is made to wait; commands still succeed until `stop`."""
+        self.live.end()
+        self.executor.drain()
+
     async def ready(self) -> None:
-        """Return when the store answers; raises `Unavailable`."""
+        """Return when new work is welcome; raises `Unavailable`."""
+        if self.executor.draining:
+            raise Unavailable("the engine is shutting down; try another one, or again soon", retry_after_ms=1_000)
         await self.store.ping()
 
     # Definitions ------------------------------------------------------------------------------------------------
@@ -142,8 +165,11 @@ class Engine(JobDesk):
         return instance_view(outcome.instance)
 
     async def get_instance(self, instance_id: str) -> InstanceView:
-        """Return an instance."""
-        return instance_view(await self._instance(instance_id))
+        """Return an instance, with what each of its open steps waits for."""
+        instance = await self._instance(instance_id)
+        view = instance_view(instance)
+        view.waiting_for = waiting_for(instance, await self._demand(instance))
+        return view
 
     async def get_history(self, instance_id: str) -> list[HistoryItem]:
         """Return all step executions of an instance, in entry order."""
@@ -207,13 +233,20 @@ class Engine(JobDesk):
                 instance = await self._instance(instance_id)
                 reached = instance.status.value in wanted
                 left_s = deadline - loop.time()
-                if reached or left_s <= 0 or self.executor.stopping:
+                if reached or left_s <= 0 or self.executor.draining:
                     return AwaitView(instance=instance_view(instance), reached=reached)
                 await asyncio.wait_for(changed.wait(), left_s)
             except asyncio.TimeoutError:
                 continue
             finally:
                 self.executor.watchers.unwatch(instance_id, changed)
+
+    async def watch(self, instance_id: str, after_revision: int = 0) -> Watch:
+        """Return an iterator of the revisions after `after_revision`, from the record and then as they are committed.
+
+        It ends after the revision that made the instance final, and raises `Unavailable` when the engine stops.
+        """
+        return await self.live.open(checks.check_text(instance_id, "id"), after_revision)
 
     # People and signals -----------------------------------------------------------------------------------------
 
@@ -289,6 +322,16 @@ class Engine(JobDesk):
         if instance is None:
             raise _no_instance(instance_id)
         return instance
+
+    async def _demand(self, instance: Instance) -> Demand:
+        now_ms = self.clock.now_ms()
+        jobs = [JobRef(instance.id, step.seq, step.job.delivery) for step in instance.open.values() if step.job]
+        return Demand(
+            now_ms=now_ms,
+            pollers=self.executor.polls.counts(),
+            silent_ms=lambda job_type: self.executor.poll_times.silent_ms(job_type, now_ms),
+            leases=await self.store.reads.leases(jobs) if jobs else {},
+        )
 
     async def _record(self, instance_id: str) -> list[Committed]:
         record = await self.store.reads.history(checks.check_text(instance_id, "id"))

@@ -21,12 +21,14 @@ from rochallor.shell.definitions import Definitions
 from rochallor.shell.desk import Desk, Moment
 from rochallor.shell.metrics import Metrics
 from rochallor.shell.settings import Settings
-from rochallor.shell.wakeups import ParkedPolls, WaitingPoll, Watchers
+from rochallor.shell.wakeups import ParkedPolls, PollTimes, WaitingPoll, Watchers
 from rochallor.shell.work import Wishes, Work
 
 T = TypeVar("T")
 log = structlog.get_logger("rochallor.executor")
 
+RACES = 3
+"""How often one command may lose a race against other engines before its caller is told."""
 
 AfterCommit = Callable[[Desk], None]
 
@@ -52,6 +54,7 @@ class Executor:
         metrics: Metrics,
     ) -> None:
         self.polls = ParkedPolls()
+        self.poll_times = PollTimes(clock.now_ms())
         self.watchers = Watchers()
         self._store = store
         self._definitions = definitions
@@ -61,7 +64,9 @@ class Executor:
         self._metrics = metrics
         self._queue: deque[Submission] = deque()
         self._new_polls: deque[WaitingPoll] = deque()
+        self._appeared: set[str] = set()
         self._wake = asyncio.Event()
+        self.draining = False
         self.stopping = False
         self.after_commit: list[AfterCommit] = []
 
@@ -94,8 +99,12 @@ class Executor:
             self.polls.forget(poll)
 
     def nudge(self, ready: Counter[str]) -> None:
-        """Let waiting polls look again, because jobs of these types have appeared elsewhere."""
+        """Let waiting polls look again, because jobs of these types have appeared elsewhere.
+
+        Polls that are being served at this moment too: their claim may have come just before the jobs.
+        """
         self._new_polls.extend(self.polls.take(ready))
+        self._appeared.update(ready)
         self._wake.set()
 
     async def run(self) -> None:
@@ -108,11 +117,16 @@ class Executor:
             if self.stopping:
                 return
 
-    def stop(self) -> None:
-        """Take nothing new, answer waiting polls, finish what is queued; `run` then returns."""
-        self.stopping = True
+    def drain(self) -> None:
+        """Let nobody wait any more, now or later; commands still succeed."""
+        self.draining = True
         self.polls.release()
         self.watchers.release()
+
+    def stop(self) -> None:
+        """Take nothing new, answer waiting polls, finish what is queued; `run` then returns."""
+        self.drain()
+        self.stopping = True
         self._wake.set()
 
     def _take(self) -> list[Submission]:
@@ -125,17 +139,26 @@ class Executor:
         self._new_polls.clear()
         return polls
 
-    async def _cycle(self, batch: list[Submission], polls: list[WaitingPoll]) -> None:
-        """Do a batch and its polls in one transaction, then answer all of them."""
+    async def _cycle(self, batch: list[Submission], polls: list[WaitingPoll], tries: int = RACES) -> None:
+        """Do a batch and its polls in one transaction, then answer all of them.
+
+        What lost a race against another engine, alone, is decided again on what the winner left.
+        """
         try:
             await self._transact(batch, polls)
         except Unavailable as error:
             self._refuse(batch, polls, error)
+        except StoreConflict as error:
+            if len(batch) + len(polls) == 1 and tries > 1:
+                await self._cycle(batch, polls, tries - 1)
+            else:
+                await self._isolate(batch, polls, error)
         except Exception as error:  # noqa: BLE001 - one bad command must not take its batch-mates or the writer down
             await self._isolate(batch, polls, error)
 
     async def _transact(self, batch: list[Submission], polls: list[WaitingPoll]) -> None:
         now_ms = self._clock.now_ms()
+        self._appeared.clear()
         async with self._store.transaction() as tx:
             desk = await self._desk(tx, batch, now_ms)
             results = [await self._perform(submission, desk) for submission in batch]
@@ -145,6 +168,7 @@ class Executor:
                 await tx.hasten_chains(desk.released, now_ms)
             polls += self.polls.take(desk.ready)
             claimed = await self._claim(tx, polls, now_ms)
+        self.poll_times.asked(polls, now_ms)
         self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
@@ -185,11 +209,13 @@ class Executor:
             desk.plans.extend(job.lease_expires_at_ms for job in jobs[:1])
             if poll.answer.done():
                 continue
-            if jobs or poll.deadline <= now or self.stopping:
+            if jobs or poll.deadline <= now or self.draining:
                 poll.answer.set_result(jobs)
                 self._metrics.polled(jobs)
-            else:
+            elif self._appeared.isdisjoint(poll.request.job_types):
                 self.polls.park(poll)
+            else:
+                self._new_polls.append(poll)
 
     def _refuse(self, batch: list[Submission], polls: list[WaitingPoll], error: Exception) -> None:
         for submission in batch:
@@ -211,6 +237,8 @@ class Executor:
 def _told(error: Exception) -> WorkflowError:
     if isinstance(error, StoreConflict):
         return Conflict(f"{error}; it was changed at the same time, read it again and decide anew")
+    if isinstance(error, WorkflowError):
+        return error
     log.error("transaction failed by a bug", exc_info=error)
     return InternalError("the engine failed at this request by a mistake of its own; its log says more")
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from rochallor.access import ANYBODY, Caller
 from rochallor.core import commands as cmd
-from rochallor.core.errors import BadRequest, NotFound, WorkflowError
+from rochallor.core.errors import BadRequest, Forbidden, NotFound, WorkflowError
 from rochallor.core.ids import JobRef, parse_job_id
 from rochallor.core.machine import Outcome
 from rochallor.core.reports import Verdict
@@ -19,13 +20,18 @@ from rochallor.shell.history import delivered
 from rochallor.shell.requests import JobFailed, JobOutcome, Poll, Report
 from rochallor.shell.settings import Settings
 from rochallor.shell.views import JobView, OutcomeResult, ReportView, moment
-from rochallor.shell.work import Do, Extend, Work
+from rochallor.shell.work import Do, Extend, OfTypes, Work
 
 _TOKEN_BITS = 80
+T = TypeVar("T")
 
 
 class JobDesk:
-    """Every operation of a worker, over an executor."""
+    """Every operation of a worker, over an executor.
+
+    `caller` is whose token the worker has: the audit names it, and it may be limited to some job types. A poll for
+    another type is refused (`Forbidden`), and so is a report about a job of another type while its step is open.
+    """
 
     def __init__(self, executor: Executor, reads: Reads, settings: Settings, entropy: Entropy) -> None:
         self.executor = executor
@@ -33,19 +39,28 @@ class JobDesk:
         self.entropy = entropy
         self._reads = reads
 
-    async def poll_jobs(self, poll: Poll, *, default_max_jobs: int, max_bytes: int | None = None) -> list[JobView]:
+    async def poll_jobs(
+        self, poll: Poll, *, default_max_jobs: int, max_bytes: int | None = None, caller: Caller = ANYBODY
+    ) -> list[JobView]:
         """Return ready jobs, leased to this worker; waits up to `poll.wait_ms` (at most 30 s) for the first one.
 
         `max_bytes` is about how much of variables, as JSON, the answer may carry.
         """
-        claimed = await self.executor.poll(self._claim_request(poll, default_max_jobs, max_bytes), self._wait_ms(poll))
+        request = self._claim_request(poll, default_max_jobs, max_bytes, caller)
+        claimed = await self.executor.poll(request, self._wait_ms(poll))
         return [job_view(job) for job in claimed]
 
     async def complete_job(
-        self, job_id: str, worker_id: str, *, variables: bytes | None = None, lease_token: str = ""
+        self,
+        job_id: str,
+        worker_id: str,
+        *,
+        variables: bytes | None = None,
+        lease_token: str = "",
+        caller: Caller = ANYBODY,
     ) -> None:
         """Report a job's success. Late and repeated reports succeed and change nothing."""
-        await self._report(self._complete(job_id, worker_id, variables, lease_token), job_id)
+        await self._report(self._complete(job_id, worker_id, variables, lease_token, caller), job_id, caller)
 
     async def fail_job(
         self,
@@ -57,29 +72,33 @@ class JobDesk:
         lease_token: str = "",
         retry_after_ms: int | None = None,
         error_code: str = "",
+        caller: Caller = ANYBODY,
     ) -> None:
         """Report a job's failure. Late and repeated reports succeed and change nothing."""
         failed = JobFailed(
             error_message=message, retryable=retryable, retry_after_ms=retry_after_ms, error_code=error_code
         )
-        await self._report(_failure(job_id, checks.worker(worker_id), failed, lease_token), job_id)
+        command = _failure(job_id, checks.worker(worker_id), failed, lease_token, caller)
+        await self._report(command, job_id, caller)
 
-    async def report_jobs(self, report: Report, *, default_max_jobs: int, max_bytes: int | None = None) -> ReportView:
+    async def report_jobs(
+        self, report: Report, *, default_max_jobs: int, max_bytes: int | None = None, caller: Caller = ANYBODY
+    ) -> ReportView:
         """Take many outcomes and the next poll in one round trip; each outcome is answered for itself."""
         worker_id = checks.worker(report.worker_id)
-        request = self._claim_request(report.poll, default_max_jobs, max_bytes) if report.poll else None
-        pending = [self._enqueue(outcome, worker_id) for outcome in report.outcomes or ()]
+        request = self._claim_request(report.poll, default_max_jobs, max_bytes, caller) if report.poll else None
+        pending = [self._enqueue(outcome, worker_id, caller) for outcome in report.outcomes or ()]
         claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
         results = [await self._result(entry) for entry in pending]
         return ReportView(results=results, jobs=[job_view(job) for job in claimed])
 
-    def _claim_request(self, poll: Poll, default_max_jobs: int, max_bytes: int | None) -> ClaimRequest:
+    def _claim_request(self, poll: Poll, default_max_jobs: int, max_bytes: int | None, caller: Caller) -> ClaimRequest:
         wanted = poll.max_jobs or default_max_jobs
         if wanted < 0:
             raise BadRequest("maxJobs must be 0 or more; 0 is the default")
         return ClaimRequest(
             worker_id=checks.worker(poll.worker_id),
-            job_types=checks.job_types(poll.job_types),
+            job_types=checks.allowed_types(checks.job_types(poll.job_types), caller),
             max_jobs=min(wanted, self.settings.max_jobs),
             lease_ms=checks.lease_ms(poll.lease_seconds, self.settings),
             lease_token=f"{self.entropy.bits(_TOKEN_BITS):020x}",
@@ -89,19 +108,21 @@ class JobDesk:
     def _wait_ms(self, poll: Poll) -> int:
         return min(max(poll.wait_ms or 0, 0), self.settings.max_wait_ms)
 
-    def _complete(self, job_id: str, worker_id: str, variables: bytes | None, lease_token: str) -> cmd.CompleteJob:
+    def _complete(
+        self, job_id: str, worker_id: str, variables: bytes | None, lease_token: str, caller: Caller
+    ) -> cmd.CompleteJob:
         job = _job(job_id)
         return cmd.CompleteJob(
             instance_id=job.instance_id,
-            actor=worker_id,
+            actor=caller.name or worker_id,
             job=job,
             worker_id=checks.worker(worker_id),
             variables=parse_variables(variables, pointer="/variables"),
             lease_token=lease_token,
         )
 
-    async def _report(self, command: cmd.CompleteJob | cmd.FailJob, job_id: str) -> None:
-        outcome = await self.executor.submit(Do(command))
+    async def _report(self, command: cmd.CompleteJob | cmd.FailJob, job_id: str, caller: Caller) -> None:
+        outcome = await self.executor.submit(_within(Do(command), command.job, caller))
         if outcome.error is not None:
             raise outcome.error
         if await self._settled(outcome, command.job) is Verdict.NOT_FOUND:
@@ -115,25 +136,26 @@ class JobDesk:
         existed = delivered(await self._reads.history(job.instance_id), job)
         return Verdict.STALE if existed else Verdict.NOT_FOUND
 
-    def _enqueue(self, outcome: JobOutcome, worker_id: str) -> _Pending:
+    def _enqueue(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> _Pending:
         """Queue one outcome; what is wrong with it already is its own answer, not the batch's."""
         try:
-            work = self._work(outcome, worker_id)
+            work = _within(self._work(outcome, worker_id, caller), _job(outcome.job_id), caller)
         except WorkflowError as error:
             status = "NOT_FOUND" if isinstance(error, NotFound) else "REJECTED"
             return _Pending(outcome, OutcomeResult(job_id=outcome.job_id, status=status, message=error.message))
         return _Pending(outcome, self.executor.enqueue(work))
 
-    def _work(self, outcome: JobOutcome, worker_id: str) -> Work[Outcome | int | None]:
+    def _work(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> Work[Outcome | int | None]:
         token = outcome.lease_token or ""
         told = [part for part in (outcome.completed, outcome.failed, outcome.extend) if part is not None]
         if len(told) != 1:
             raise BadRequest("an outcome has exactly one of completed, failed and extend")
         if outcome.completed is not None:
             raw = outcome.completed.variables
-            return Do(self._complete(outcome.job_id, worker_id, bytes(raw) if raw is not None else None, token))
+            result = bytes(raw) if raw is not None else None
+            return Do(self._complete(outcome.job_id, worker_id, result, token, caller))
         if outcome.failed is not None:
-            return Do(_failure(outcome.job_id, worker_id, outcome.failed, token))
+            return Do(_failure(outcome.job_id, worker_id, outcome.failed, token, caller))
         assert outcome.extend is not None
         lease_ms = checks.lease_ms(outcome.extend.lease_seconds, self.settings)
         return Extend(_job(outcome.job_id), worker_id, token, lease_ms)
@@ -142,7 +164,10 @@ class JobDesk:
         job_id = pending.outcome.job_id
         if isinstance(pending.answer, OutcomeResult):
             return pending.answer
-        answer = await pending.answer
+        try:
+            answer = await pending.answer
+        except Forbidden as error:
+            return OutcomeResult(job_id=job_id, status="REJECTED", message=error.message)
         if isinstance(answer, Outcome):
             if answer.error is not None:
                 return OutcomeResult(job_id=job_id, status="REJECTED", message=answer.error.message)
@@ -159,13 +184,18 @@ class _Pending(NamedTuple):
     answer: OutcomeResult | Awaitable[Outcome | int | None]
 
 
-def _failure(job_id: str, worker_id: str, failed: JobFailed, lease_token: str) -> cmd.FailJob:
+def _within(work: Work[T], job: JobRef, caller: Caller) -> Work[T]:
+    """Return the work, held to the job types of the caller."""
+    return work if caller.job_types is None else OfTypes(work, job, caller)
+
+
+def _failure(job_id: str, worker_id: str, failed: JobFailed, lease_token: str, caller: Caller) -> cmd.FailJob:
     if failed.retry_after_ms is not None and failed.retry_after_ms < 0:
         raise BadRequest("retryAfterMs must be 0 or more")
     job = _job(job_id)
     return cmd.FailJob(
         instance_id=job.instance_id,
-        actor=worker_id,
+        actor=caller.name or worker_id,
         job=job,
         worker_id=worker_id,
         retryable=failed.retryable,

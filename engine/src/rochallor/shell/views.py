@@ -36,8 +36,30 @@ class View(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
     """The base of all answers."""
 
 
+class WaitingView(View, kw_only=True):
+    """One thing that an open step waits for; `detail` says it in a sentence.
+
+    `kind`: SIGNAL, USER_TASK, JOB, TIMER or JOIN. `due_at`: when the timer fires, or a delayed job may be worked.
+    `pollers` counts the polls that wait for the job type at this engine; `worker_id` holds the job.
+    """
+
+    step_id: str
+    step_execution_id: str
+    kind: str
+    detail: str
+    since: str
+    due_at: str | None = None
+    job_type: str | None = None
+    pollers: int | None = None
+    worker_id: str | None = None
+    lock_expires_at: str | None = None
+
+
 class InstanceView(View, kw_only=True):
-    """One instance. `revision` grows with every change and is also its ETag."""
+    """One instance. `revision` grows with every change and is also its ETag.
+
+    `waiting_for` is filled where one instance is looked at, not in lists and not by commands.
+    """
 
     id: str
     definition_id: str
@@ -52,6 +74,7 @@ class InstanceView(View, kw_only=True):
     parent_instance_id: str | None = None
     child_instance_id: str | None = None
     revision: int
+    waiting_for: list[WaitingView] = []
 
 
 class HistoryItem(View, kw_only=True):
@@ -143,6 +166,26 @@ class AuditEntry(View, kw_only=True):
     at: str
     step_id: str | None = None
     detail: Raw
+
+
+class InstanceChangeView(View, kw_only=True):
+    """One thing that a revision changed: `kind` is the event, `detail` the rest of it as a JSON object."""
+
+    kind: str
+    step_id: str | None = None
+    step_execution_id: str | None = None
+    detail: Raw | None = None
+
+
+class InstanceEventView(View, kw_only=True):
+    """One committed revision, with the instance's status and steps after it."""
+
+    instance_id: str
+    revision: int
+    at: str
+    status: str
+    current_step_ids: list[str]
+    changes: list[InstanceChangeView]
 
 
 class Page(View, Generic[T], kw_only=True):

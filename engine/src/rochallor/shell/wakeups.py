@@ -8,8 +8,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Iterable
 
 from rochallor.ports import ClaimedJob, ClaimRequest
+
+MAX_POLL_TIMES = 10_000
+"""Job types come from clients; of more than this many, those asked for longest ago are forgotten."""
 
 
 class WaitingPoll:
@@ -25,9 +29,10 @@ class WaitingPoll:
 
 
 class ParkedPolls:
-    """Polls that found nothing, by job type, longest waiting first."""
+    """Polls that found nothing, by job type, longest waiting first. `announce` is told the types of each one."""
 
     def __init__(self) -> None:
+        self.announce: Callable[[Collection[str]], None] = _tell_nobody
         self._by_type: dict[str, dict[WaitingPoll, None]] = defaultdict(dict)
 
     def park(self, poll: WaitingPoll) -> None:
@@ -36,6 +41,7 @@ class ParkedPolls:
         for job_type in poll.request.job_types:
             self._by_type[job_type][poll] = None
         poll.timer = loop.call_at(poll.deadline, self._give_up, poll)
+        self.announce(poll.request.job_types)
 
     def take(self, ready: Counter[str]) -> list[WaitingPoll]:
         """Return as many waiting polls as there are new jobs, and forget them here."""
@@ -72,10 +78,32 @@ class ParkedPolls:
             poll.answer.set_result([])
 
 
+class PollTimes:
+    """When each job type was last asked for by a poll at this engine; times are milliseconds since the epoch."""
+
+    def __init__(self, since_ms: int) -> None:
+        self._since_ms = since_ms
+        self._asked_ms: dict[str, int] = {}
+
+    def asked(self, polls: Iterable[WaitingPoll], now_ms: int) -> None:
+        """Note that these polls have just been looked at."""
+        for poll in polls:
+            for job_type in poll.request.job_types:
+                self._asked_ms.pop(job_type, None)
+                self._asked_ms[job_type] = now_ms
+        while len(self._asked_ms) > MAX_POLL_TIMES:
+            del self._asked_ms[next(iter(self._asked_ms))]
+
+    def silent_ms(self, job_type: str, now_ms: int) -> int:
+        """Return for how long nobody has asked for a type; at most since this engine has been running."""
+        return max(0, now_ms - self._asked_ms.get(job_type, self._since_ms))
+
+
 class Watchers:
-    """Callers that wait for an instance to change."""
+    """Callers that wait for an instance to change. `announce` is told which one each of them waits for."""
 
     def __init__(self) -> None:
+        self.announce: Callable[[str], None] = _tell_nobody
         self._events: dict[str, list[asyncio.Event]] = defaultdict(list)
 
     def changed(self, instance_id: str) -> None:
@@ -92,6 +120,7 @@ class Watchers:
         """Return an event that is set at the next change; give it back with `unwatch`."""
         event = asyncio.Event()
         self._events[instance_id].append(event)
+        self.announce(instance_id)
         return event
 
     def unwatch(self, instance_id: str, event: asyncio.Event) -> None:
@@ -100,3 +129,7 @@ class Watchers:
         events.remove(event)
         if not events:
             del self._events[instance_id]
+
+
+def _tell_nobody(_waited_for: object) -> None:
+    """This engine is alone on its store."""

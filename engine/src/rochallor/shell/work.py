@@ -6,8 +6,9 @@ A new kind of write is a new class here; the executor knows only this shape.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
+from rochallor.access import Caller
 from rochallor.core import commands as cmd
 from rochallor.core.errors import WorkflowError
 from rochallor.core.events import ChainRequested
@@ -15,8 +16,10 @@ from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome
 from rochallor.core.model import Lease
 from rochallor.ports import Transaction, Wanted
+from rochallor.shell import checks
 from rochallor.shell.desk import Desk
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 _FIRST_CHAIN_RETRY_MS = 100
@@ -167,6 +170,32 @@ class Extend:
             return None
         desk.plans.append(expires_at_ms)
         return expires_at_ms
+
+
+class OfTypes(Generic[T]):
+    """Work on a job by a caller who may touch only jobs of some types.
+
+    The type is known as long as the job's step is open; a report about a closed one changes nothing, whoever sends it.
+    """
+
+    __slots__ = ("caller", "job", "work")
+
+    def __init__(self, work: Work[T], job: JobRef, caller: Caller) -> None:
+        self.work = work
+        self.job = job
+        self.caller = caller
+
+    def wish(self, wishes: Wishes) -> None:
+        """What the work itself needs; the instance is in it."""
+        self.work.wish(wishes)
+
+    async def perform(self, desk: Desk) -> T:
+        """Do the work; raises `Forbidden` when the job is of another type."""
+        instance = desk.loaded.instances.get(self.job.instance_id)
+        step = instance.open.get(self.job.seq) if instance else None
+        if step is not None and step.job is not None:
+            checks.allowed_types((step.job.job_type,), self.caller)
+        return await self.work.perform(desk)
 
 
 class Ripen:

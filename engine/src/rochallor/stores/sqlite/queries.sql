@@ -191,3 +191,53 @@ SELECT job_type, sum(waiting), min(oldest) FROM (
 
 -- name: instance_ids
 SELECT id FROM instance WHERE id > ? ORDER BY id LIMIT ?;
+
+-- A dossier is read by `doctor` in one transaction; the ids come as a JSON array.
+-- name: dossier_instances
+SELECT id, status, revision, state, variables FROM instance
+WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id;
+
+-- name: dossier_history
+SELECT instance_id, revision, at_ms, actor, command, events FROM event
+WHERE instance_id IN (SELECT value FROM json_each(?)) ORDER BY instance_id, revision;
+
+-- name: dossier_jobs
+SELECT instance_id, step_seq, delivery, job_type, retries_remaining, ready_at_ms, lease_expires_at_ms FROM job
+WHERE instance_id IN (SELECT value FROM json_each(?)) ORDER BY instance_id, step_seq;
+
+-- name: dossier_timers
+SELECT instance_id, step_seq, position, due_at_ms FROM timer
+WHERE instance_id IN (SELECT value FROM json_each(?)) ORDER BY instance_id, step_seq, position;
+
+-- name: dossier_tasks
+SELECT instance_id, seq, status FROM user_task
+WHERE instance_id IN (SELECT value FROM json_each(?)) ORDER BY instance_id, seq;
+
+-- From the instance to the key it holds, by the key's index; a key that is not its instance's own is a stray.
+-- name: dossier_keys
+SELECT own.id, held.definition_id, held.business_key
+FROM instance AS own JOIN business_key AS held
+  ON held.definition_id = own.definition_id AND held.business_key = own.business_key AND held.instance_id = own.id
+WHERE own.id IN (SELECT value FROM json_each(?));
+
+-- name: dossier_chains
+SELECT parent_id, next_workflow_id, business_key FROM chain
+WHERE parent_id IN (SELECT value FROM json_each(?)) ORDER BY parent_id;
+
+-- name: strays
+SELECT kind, owner FROM (
+    SELECT 'chain' AS kind, parent_id AS owner FROM chain
+    UNION SELECT 'event', instance_id FROM event
+    UNION SELECT 'job', instance_id FROM job
+    UNION SELECT 'timer', instance_id FROM timer
+    UNION SELECT 'user_task', instance_id FROM user_task
+)
+WHERE owner NOT IN (SELECT id FROM instance)
+UNION
+SELECT 'business_key', instance_id FROM business_key AS held
+WHERE NOT EXISTS (
+    SELECT 1 FROM instance AS own
+    WHERE own.id = held.instance_id
+      AND own.definition_id = held.definition_id AND own.business_key = held.business_key
+)
+ORDER BY 1, 2 LIMIT ?;

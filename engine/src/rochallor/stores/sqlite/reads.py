@@ -7,16 +7,19 @@ key run on the loop's thread: they take microseconds. Lists and counts may walk 
 from __future__ import annotations
 
 import asyncio
+import json
 import sqlite3
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 from rochallor.core.errors import Unavailable
 from rochallor.core.events import Committed, decode_events
-from rochallor.core.model import Instance
-from rochallor.ports import Backlog, InstanceFilter, StoredDefinition, UserTaskFilter, UserTaskRow
+from rochallor.core.ids import JobRef
+from rochallor.core.model import Instance, Lease
+from rochallor.ports import Backlog, Dossier, InstanceFilter, JobEntry, StoredDefinition, UserTaskFilter, UserTaskRow
 from rochallor.stores.projections import instance_of
 from rochallor.stores.sqlite.connect import connect_reader, translated
 from rochallor.stores.sqlite.writes import SQL
@@ -93,10 +96,23 @@ class SqliteReads:
         rows = await self._aside(lambda lists: _rows(lists, SQL["backlog"], (now_ms,)))
         return [Backlog(*row) for row in rows]
 
+    async def leases(self, jobs: Collection[JobRef]) -> dict[JobRef, Lease]:
+        """Return who holds those of the jobs that are locked now."""
+        found = ((job, self.rows("load_lease", job)) for job in jobs)
+        return {job: Lease(*rows[0]) for job, rows in found if rows}
+
     async def instance_ids(self, after: str, limit: int) -> list[str]:
         """Return the ids that follow `after`."""
         rows = await self._aside(lambda lists: _rows(lists, SQL["instance_ids"], (after, limit)))
         return [row[0] for row in rows]
+
+    async def dossiers(self, instance_ids: Sequence[str]) -> list[Dossier]:
+        """Return all that is stored about instances, from one snapshot."""
+        return await self._aside(lambda lists: _dossiers(lists, tuple(instance_ids)))
+
+    async def strays(self, limit: int) -> list[tuple[str, str]]:
+        """Return rows whose instance does not exist."""
+        return await self._aside(lambda lists: _rows(lists, SQL["strays"], (limit,)))
 
     async def _page(
         self, name: str, where: InstanceFilter | UserTaskFilter, limit: int, offset: int
@@ -117,6 +133,36 @@ class SqliteReads:
 def _committed(row: tuple[str, int, int, str, str, str]) -> Committed:
     instance_id, revision, at_ms, actor, command, events = row
     return Committed(instance_id, revision, at_ms, actor, command, decode_events(events.encode()))
+
+
+_PARTS = ("history", "jobs", "timers", "tasks", "keys", "chains")
+
+
+def _dossiers(connection: sqlite3.Connection | None, instance_ids: tuple[str, ...]) -> list[Dossier]:
+    """Read inside one transaction, so that all tables show the same moment."""
+    named = (json.dumps(instance_ids),)
+    _rows(connection, "BEGIN", ())
+    try:
+        instances = _rows(connection, SQL["dossier_instances"], named)
+        parts = {part: _rows(connection, SQL[f"dossier_{part}"], named) for part in _PARTS}
+    finally:
+        _rows(connection, "COMMIT", ())
+    parts["history"] = [(row[0], _committed(row)) for row in parts["history"]]
+    parts["jobs"] = [(row[0], JobEntry(*row[1:])) for row in parts["jobs"]]
+    for part in ("timers", "tasks", "keys", "chains"):
+        parts[part] = [(row[0], row[1:]) for row in parts[part]]
+    by_owner = {part: _grouped(rows) for part, rows in parts.items()}
+    return [
+        Dossier(instance_of(*row[3:]), row[1:3], **{part: tuple(rows[row[0]]) for part, rows in by_owner.items()})
+        for row in instances
+    ]
+
+
+def _grouped(rows: list[tuple[str, Any]]) -> defaultdict[str, list[Any]]:
+    groups: defaultdict[str, list[Any]] = defaultdict(list)
+    for owner, row in rows:
+        groups[owner].append(row)
+    return groups
 
 
 def _rows(connection: sqlite3.Connection | None, statement: str, parameters: tuple[Any, ...]) -> list[Any]:

@@ -1,13 +1,30 @@
-"""Instances, their history, their user tasks and their audit trail, as messages."""
+"""Instances, their history, events, user tasks and audit trail, as messages."""
 
 from __future__ import annotations
 
 from rochallor_proto import engine_pb2 as pb
 
-from rochallor.shell.views import AuditEntry, HistoryItem, InstanceView, UserTaskView
-from rochallor.transports.grpc.enums import EXECUTION_STATUSES, INSTANCE_STATUSES, STEP_TYPES, USER_TASK_STATUSES
+from rochallor.shell.views import (
+    AuditEntry,
+    HistoryItem,
+    InstanceChangeView,
+    InstanceEventView,
+    InstanceView,
+    UserTaskView,
+    WaitingView,
+)
+from rochallor.transports.grpc.enums import (
+    EXECUTION_STATUSES,
+    INSTANCE_STATUSES,
+    STEP_TYPES,
+    USER_TASK_STATUSES,
+    WAITING_KINDS,
+)
 from rochallor.transports.grpc.moments import timestamp
 from rochallor.transports.grpc.struct_json import fill_struct
+
+MAX_EVENT_BYTES = 3 * 1024 * 1024
+"""Clients refuse more than 4 MiB, and a watcher that cannot take one revision would never get past it."""
 
 
 def instance(view: InstanceView) -> pb.WorkflowInstance:
@@ -25,8 +42,50 @@ def instance(view: InstanceView) -> pb.WorkflowInstance:
         parent_instance_id=view.parent_instance_id or "",
         child_instance_id=view.child_instance_id or "",
         revision=view.revision,
+        waiting_for=map(waiting, view.waiting_for),
     )
     fill_struct(message.variables, view.variables)
+    return message
+
+
+def waiting(view: WaitingView) -> pb.Waiting:
+    """Return one thing that an instance waits for."""
+    return pb.Waiting(
+        step_id=view.step_id,
+        step_execution_id=view.step_execution_id,
+        kind=WAITING_KINDS.number(view.kind),  # type: ignore[arg-type]  # as above
+        detail=view.detail,
+        since=timestamp(view.since),
+        due_at=timestamp(view.due_at),
+        job_type=view.job_type or "",
+        pollers=view.pollers or 0,
+        worker_id=view.worker_id or "",
+        lock_expires_at=timestamp(view.lock_expires_at),
+    )
+
+
+def event(view: InstanceEventView) -> pb.InstanceEvent:
+    """Return one revision, without the details of its changes when they would make it too large to be received."""
+    message = pb.InstanceEvent(
+        instance_id=view.instance_id,
+        revision=view.revision,
+        at=timestamp(view.at),
+        status=INSTANCE_STATUSES.number(view.status),  # type: ignore[arg-type]  # as above
+        current_step_ids=view.current_step_ids,
+        changes=map(_change, view.changes),
+    )
+    if message.ByteSize() > MAX_EVENT_BYTES:
+        for change in message.changes:
+            change.ClearField("detail")
+    return message
+
+
+def _change(view: InstanceChangeView) -> pb.InstanceChange:
+    message = pb.InstanceChange(
+        kind=view.kind, step_id=view.step_id or "", step_execution_id=view.step_execution_id or ""
+    )
+    if view.detail is not None:
+        fill_struct(message.detail, view.detail)
     return message
 
 

@@ -1,12 +1,12 @@
 """The table of rpcs: each a few lines from a request to a call of the engine and back.
 
-`RPCS` is what is served. WatchInstance is not in it yet; grpc answers UNIMPLEMENTED for it, as for any method it does
-not know, and a client that can live without it falls back.
+`RPCS` answers with one message, `STREAMS` with any number of them. For a method in neither, grpc itself answers
+UNIMPLEMENTED.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from google.protobuf.message import Message
@@ -28,6 +28,13 @@ class Rpc(NamedTuple):
 
     request: type[Message]
     answer: Callable[[Engine, Any, Any], Awaitable[Message]]
+
+
+class StreamRpc(NamedTuple):
+    """One row of the table of streams: the request it takes, and what gives its messages."""
+
+    request: type[Message]
+    answer: Callable[[Engine, Any, Any], AsyncIterator[Message]]
 
 
 async def _upload_definition(engine: Engine, request: pb.UploadDefinitionRequest, _call: Any) -> Message:
@@ -156,6 +163,11 @@ async def _await_instance(engine: Engine, request: pb.AwaitInstanceRequest, call
     return pb.AwaitInstanceResponse(instance=instances.instance(view.instance), reached=view.reached)
 
 
+async def _watch_instance(engine: Engine, request: pb.WatchInstanceRequest, _call: Any) -> AsyncIterator[Message]:
+    async for view in await engine.watch(request.id, request.after_revision):
+        yield instances.event(view)
+
+
 async def _list_user_tasks(engine: Engine, request: pb.ListUserTasksRequest, _call: Any) -> Message:
     page = await engine.list_user_tasks(
         instance_id=request.instance_id,
@@ -196,4 +208,8 @@ RPCS: dict[str, Rpc] = {
     "AwaitInstance": Rpc(pb.AwaitInstanceRequest, _await_instance),
     "ListUserTasks": Rpc(pb.ListUserTasksRequest, _list_user_tasks),
     "GetInstanceAudit": Rpc(pb.GetInstanceAuditRequest, _get_audit),
+}
+
+STREAMS: dict[str, StreamRpc] = {
+    "WatchInstance": StreamRpc(pb.WatchInstanceRequest, _watch_instance),
 }

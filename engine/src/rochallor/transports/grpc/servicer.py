@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
 from google.protobuf.message import DecodeError
 
+from rochallor.access import Guard
 from rochallor.core.errors import BadRequest, InternalError, WorkflowError
+from rochallor.shell.acting import acting_for
 from rochallor.transports.grpc.errors import refuse, status_name
-from rochallor.transports.grpc.rpcs import RPCS
+from rochallor.transports.grpc.rpcs import RPCS, STREAMS
 
 if TYPE_CHECKING:
     from rochallor.shell.engine import Engine
@@ -29,10 +31,61 @@ Observe = Callable[[str], Callable[[str], None]]
 _log = logging.getLogger(__name__)
 
 
-def handlers(engine: Engine, observe: Observe | None) -> Any:
+def handlers(engine: Engine, observe: Observe | None, guard: Guard | None = None) -> Any:
     """Return the table as a grpc generic handler."""
-    rows = {name: grpc.unary_unary_rpc_method_handler(_behaviour(name, engine, observe)) for name in RPCS}
+    if guard is not None:
+        return _Guarded(engine, observe, guard)
+    rows = {name: _handler(name, engine, observe) for name in (*RPCS, *STREAMS)}
     return grpc.method_handlers_generic_handler(SERVICE, rows)
+
+
+class _Guarded(grpc.ServiceRpcHandler):  # type: ignore[misc]  # grpc has no type hints
+    """The table behind a guard: who may not call is refused before their message is read."""
+
+    def __init__(self, engine: Engine, observe: Observe | None, guard: Guard) -> None:
+        self._engine = engine
+        self._observe = observe
+        self._guard = guard
+
+    def service_name(self) -> str:
+        return SERVICE
+
+    def service(self, handler_call_details: Any) -> Any:
+        """Return what answers this call, None for a method that is not served."""
+        name = handler_call_details.method.rpartition("/")[2]
+        if name not in RPCS and name not in STREAMS:
+            return None
+        try:
+            caller = self._guard.admit(operation_of(name), _authorization(handler_call_details.invocation_metadata))
+        except WorkflowError as error:
+            # A handler of streams, whatever the rpc is: grpc would read the message before it calls any other.
+            return grpc.stream_stream_rpc_method_handler(_refuser(name, error, self._observe))
+        return _handler(name, acting_for(self._engine, caller), self._observe)
+
+
+def operation_of(name: str) -> str:
+    """Return the operation, as the contract names it, that an rpc is."""
+    return name[0].lower() + name[1:]
+
+
+def _authorization(metadata: Any) -> bytes:
+    value = next((value for key, value in metadata or () if key == "authorization"), "")
+    return value.encode("utf-8", "replace") if isinstance(value, str) else bytes(value)
+
+
+def _refuser(name: str, error: WorkflowError, observe: Observe | None) -> Callable[[Any, Any], Awaitable[None]]:
+    async def refused(_requests: Any, call: Any) -> None:
+        if observe is not None:
+            observe(name)(status_name(error))
+        await refuse(call, error)
+
+    return refused
+
+
+def _handler(name: str, engine: Engine, observe: Observe | None) -> Any:
+    if name in RPCS:
+        return grpc.unary_unary_rpc_method_handler(_behaviour(name, engine, observe))
+    return grpc.unary_stream_rpc_method_handler(_stream(name, engine, observe))
 
 
 def _behaviour(name: str, engine: Engine, observe: Observe | None) -> Callable[[bytes, Any], Awaitable[bytes]]:
@@ -64,6 +117,31 @@ def _behaviour(name: str, engine: Engine, observe: Observe | None) -> Callable[[
         return data
 
     return observed
+
+
+def _stream(name: str, engine: Engine, observe: Observe | None) -> Callable[[bytes, Any], AsyncIterator[bytes]]:
+    parse, answer = STREAMS[name].request.FromString, STREAMS[name].answer
+
+    async def behaviour(raw: bytes, call: Any) -> AsyncIterator[bytes]:
+        done = observe(name) if observe else _unobserved
+        try:
+            async for message in answer(engine, parse(raw), call):
+                yield message.SerializeToString()
+        except (asyncio.CancelledError, GeneratorExit):
+            done("CANCELLED")
+            raise
+        except Exception as error:  # noqa: BLE001 as above
+            refusal = _refusal(name, error)
+            done(status_name(refusal))
+            await refuse(call, refusal)
+        else:
+            done("OK")
+
+    return behaviour
+
+
+def _unobserved(_status: str) -> None:
+    """Nobody listens."""
 
 
 def _refusal(name: str, error: Exception) -> WorkflowError:

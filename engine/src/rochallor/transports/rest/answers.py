@@ -1,6 +1,8 @@
 """What a handler gives back, and how it becomes ASGI messages: the whole answer at once, as bytes.
 
-Every answer carries `x-content-type-options: nosniff`; one without a body (204) has no content type.
+Every answer carries `x-content-type-options: nosniff`, and `cache-control: no-store`: state is out of date as soon as
+it has been sent, and what one caller may see must not wait in a proxy for another. One without a body (204) has no
+content type.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from rochallor.shell.views import InstanceView
 Header = tuple[bytes, bytes]
 
 NOSNIFF: Header = (b"x-content-type-options", b"nosniff")
+NO_STORE: Header = (b"cache-control", b"no-store")
 JSON_TYPE: Header = (b"content-type", b"application/json")
 SCHEMA_TYPE: Header = (b"content-type", b"application/schema+json")
 
@@ -46,7 +49,7 @@ def instance(view: InstanceView, status: int = 200) -> Answer:
 async def send_answer(answer: Answer, scope: Scope, send: Send) -> None:
     """Send an answer; HEAD gets the headers that GET would, and no body."""
     status, body, extra, media = answer
-    headers = [NOSNIFF, *extra]
+    headers = [NOSNIFF, NO_STORE, *extra]
     if body:
         headers += (media, (b"content-length", b"%d" % len(body)))
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -6,6 +6,7 @@ was found. Paths are matched as they were sent (`raw_path`), segments are decode
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -16,12 +17,14 @@ from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from rochallor.access import Guard
 from rochallor.core.errors import NotFound
 from rochallor.shell.engine import Engine
 from rochallor.transports.rest.cors import with_cors
 from rochallor.transports.rest.errors import MethodNotAllowed
 from rochallor.transports.rest.reception import Observe, Reception, Timer
 from rochallor.transports.rest.routes import ROUTES, Route
+from rochallor.transports.rest.streaming import Pause
 
 UNMATCHED = "(unmatched)"
 ID_AT = 3  # where the one parameter of a hot template is, when its path is split at slashes
@@ -33,13 +36,17 @@ def create_app(
     cors_origins: Sequence[str] = (),
     observe: Observe | None = None,
     timer: Timer = time.perf_counter,
+    pause: Pause = asyncio.sleep,
+    guard: Guard | None = None,
 ) -> ASGIApp:
     """Return the ASGI application that serves `engine`; the engine is started and stopped by its owner.
 
     `cors_origins`: origins whose pages may call, `*` for all. `observe(method, route, status, seconds)` is told of
-    every request: `route` is the template, never the URL; status 499 is a client that went away before its answer.
+    every request when it has been answered (a stream: when it has ended): `route` is the template, never the URL;
+    status 499 is a client that went away before its answer. `pause(seconds)` waits between a stream's heartbeats.
+    `guard` admits callers by their tokens; without it everybody may do everything.
     """
-    reception = Reception(engine, observe, timer)
+    reception = Reception(engine, observe, timer, pause=pause, guard=guard)
     return with_cors(
         Door(reception, Router(cold_routes(reception), redirect_slashes=False, default=Nowhere(reception))),
         cors_origins,

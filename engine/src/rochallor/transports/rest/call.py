@@ -13,6 +13,7 @@ from rochallor.transports.rest.bodies import JsonBody
 from rochallor.transports.rest.presence import while_present
 from rochallor.transports.rest.query import Query, revision_of
 from rochallor.transports.rest.reading import read_body
+from rochallor.transports.rest.streaming import Stream
 
 T = TypeVar("T")
 
@@ -44,11 +45,15 @@ class Call:
     @property
     def expected_revision(self) -> int | None:
         """The revision that If-Match asks for, None for any."""
-        return revision_of(next((value for name, value in self._scope["headers"] if name == b"if-match"), None))
+        return revision_of(self.header(b"if-match"))
+
+    def header(self, name: bytes) -> bytes:
+        """Return the value of a header (its name in lower case), b"" when it is absent."""
+        return next((value for key, value in self._scope["headers"] if key == name), b"")
 
     async def while_present(self, work: Awaitable[T]) -> T:
         """Return what `work` returns; cancel it when the client goes away first."""
         return await while_present(self._receive, work)
 
 
-Handler = Callable[[Engine, Call], Awaitable[Answer]]
+Handler = Callable[[Engine, Call], Awaitable[Answer | Stream]]

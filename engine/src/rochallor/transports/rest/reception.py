@@ -6,33 +6,52 @@ line that says everything.
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
 from starlette.types import Receive, Scope, Send
 
-from rochallor.core.errors import InternalError, WorkflowError
+from rochallor.access import Guard
+from rochallor.core.errors import InternalError, Unavailable, WorkflowError
+from rochallor.shell.acting import acting_for
 from rochallor.shell.engine import Engine
 from rochallor.transports.rest.answers import Answer, send_answer
 from rochallor.transports.rest.call import Call
 from rochallor.transports.rest.errors import ClientGone, refusal
 from rochallor.transports.rest.query import path_id
 from rochallor.transports.rest.routes import Route
+from rochallor.transports.rest.streaming import Pause, Stream, send_stream
 
 Observe = Callable[[str, str, int, float], None]
 Timer = Callable[[], float]
 
 CLIENT_GONE = 499  # nginx's word for it; only the observer ever sees it
+REQUEST_S = 120.0
+"""More than the slowest body still accepted and the longest wait take together; only what hangs takes longer."""
+
 log = logging.getLogger("rochallor.rest")
 
 
 class Reception:
     """Answers requests that have found their route, or have not."""
 
-    def __init__(self, engine: Engine, observe: Observe | None, timer: Timer) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        observe: Observe | None,
+        timer: Timer,
+        *,
+        pause: Pause = asyncio.sleep,
+        guard: Guard | None = None,
+        request_s: float = REQUEST_S,
+    ) -> None:
         self._engine = engine
+        self._guard = guard
+        self._request_s = request_s
         self._observe = observe
         self._timer = timer
+        self._pause = pause
         self._limit = engine.settings.max_body_bytes
 
     async def serve(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive, send: Send) -> None:
@@ -43,7 +62,10 @@ class Reception:
         except ClientGone:
             self._tell(scope, route.template, CLIENT_GONE, began)
             return
-        await send_answer(answer, scope, send)
+        if isinstance(answer, Stream):
+            await send_stream(answer, scope, receive, send, self._pause)
+        else:
+            await send_answer(answer, scope, send)
         self._tell(scope, route.template, answer.status, began)
 
     async def refuse(self, error: WorkflowError, template: str, scope: Scope, send: Send) -> None:
@@ -53,18 +75,31 @@ class Reception:
         await send_answer(answer, scope, send)
         self._tell(scope, template, answer.status, began)
 
-    async def _answer(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive) -> Answer:
+    async def _answer(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive) -> Answer | Stream:
         try:
             call = Call(scope, receive, tuple(map(path_id, ids)), self._limit)
-            return await route.handler(self._engine, call)
+            engine = self._engine if self._guard is None else self._admitted(self._guard, route, call)
+            async with asyncio.timeout(self._request_s) as limit:
+                return await route.handler(engine, call)
         except WorkflowError as error:
             return refusal(error)
         except ClientGone:
             raise
-        except Exception:
+        except Exception as error:
+            if isinstance(error, TimeoutError) and limit.expired():
+                return refusal(_took_too_long(self._request_s))
             log.exception("request failed by a bug", extra={"method": route.method, "route": route.template})
             return refusal(InternalError("the engine has a bug; its log has the rest, please report it"))
+
+    def _admitted(self, guard: Guard, route: Route, call: Call) -> Engine:
+        """Return the engine as the request's caller may use it; raises `Unauthorized`, `Forbidden`."""
+        return acting_for(self._engine, guard.admit(route.operation, call.header(b"authorization")))
 
     def _tell(self, scope: Scope, template: str, status: int, began: float) -> None:
         if self._observe is not None:
             self._observe(scope["method"], template, status, self._timer() - began)
+
+
+def _took_too_long(limit_s: float) -> Unavailable:
+    message = f"this took longer than {limit_s:g} s and was given up; read the state back before you ask again"
+    return Unavailable(message, retry_after_ms=1_000)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rochallor.transports.rest import definitions, instances, jobs, service, tasks
+from rochallor.transports.rest import definitions, events, instances, jobs, service, tasks
 from rochallor.transports.rest.call import Handler
 
 
@@ -32,6 +32,7 @@ ROUTES = (
     Route("GET", "/v1/instances", "listInstances", instances.listing),
     Route("GET", "/v1/instances/{id}/history", "getInstanceHistory", instances.history),
     Route("GET", "/v1/instances/{id}/await", "awaitInstance", instances.wait),
+    Route("GET", "/v1/instances/{id}/events", "watchInstance", events.watch),
     Route("GET", "/v1/instances/{id}/audit", "getInstanceAudit", instances.audit),
     Route("POST", "/v1/instances/{id}/cancel", "cancelInstance", instances.cancel),
     Route("POST", "/v1/instances/{id}/steps/{stepId}/retry", "retryStep", instances.retry),

@@ -1,0 +1,321 @@
+-- Every statement the PostgreSQL store runs; the SQLite store has the same names.
+--
+-- Writes are array statements: one parameter per column, each an array with one element per row, in the order of the
+-- columns of stores/projections.py. One statement for fifty rows costs little more than for one.
+
+-- name: insert_instance
+INSERT INTO instance (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
+                      status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables)
+SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[],
+                     $7::text[], $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[]);
+
+-- The revision in WHERE is a second lock: a change built on an older state finds no row, and the batch is refused.
+-- name: update_instance
+UPDATE instance
+SET status = new.status, completed_at_ms = new.completed_at_ms, failure_reason = new.failure_reason,
+    child_instance_id = new.child_instance_id, revision = new.revision, state = new.state, variables = new.variables
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[],
+            $8::text[], $9::bigint[])
+     AS new (status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables, id, before)
+WHERE instance.id = new.id AND instance.revision = new.before;
+
+-- name: insert_event
+INSERT INTO event (instance_id, revision, at_ms, actor, command, events)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[]);
+
+-- name: delete_job
+DELETE FROM job USING unnest($1::text[], $2::bigint[]) AS gone (instance_id, step_seq)
+WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq;
+
+-- Rows get their `seq` in the order of the arrays.
+-- name: insert_job
+INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
+                 retries_remaining, created_at_ms, ready_at_ms, delayed, ready)
+SELECT new.*, NOT new.delayed
+FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
+     AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
+             retries_remaining, created_at_ms, ready_at_ms, delayed);
+
+-- name: delete_step_timers
+DELETE FROM timer USING unnest($1::text[], $2::bigint[]) AS gone (instance_id, step_seq)
+WHERE timer.instance_id = gone.instance_id AND timer.step_seq = gone.step_seq;
+
+-- name: delete_timer
+DELETE FROM timer USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS gone (instance_id, step_seq, position)
+WHERE timer.instance_id = gone.instance_id AND timer.step_seq = gone.step_seq AND timer.position = gone.position;
+
+-- name: insert_timer
+INSERT INTO timer (instance_id, step_seq, position, due_at_ms)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]);
+
+-- name: insert_user_task
+INSERT INTO user_task (instance_id, seq, step_id, definition_id, definition_version, business_key, created_at_ms,
+                       status, closed_at_ms, completed_by)
+SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
+                     $8::text[], $9::bigint[], $10::text[]);
+
+-- name: close_user_task
+UPDATE user_task SET status = closed.status, closed_at_ms = closed.at_ms, completed_by = closed.completed_by
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+     AS closed (status, at_ms, completed_by, instance_id, seq)
+WHERE user_task.instance_id = closed.instance_id AND user_task.seq = closed.seq;
+
+-- name: delete_key
+DELETE FROM business_key
+USING unnest($1::text[], $2::text[], $3::text[]) AS gone (definition_id, business_key, instance_id)
+WHERE business_key.definition_id = gone.definition_id AND business_key.business_key = gone.business_key
+  AND business_key.instance_id = gone.instance_id;
+
+-- In the order of keys: an engine may wait here for another that takes the same key, and must not be waited for.
+-- name: insert_key
+INSERT INTO business_key (definition_id, business_key, instance_id)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (definition_id, business_key, instance_id)
+ORDER BY definition_id COLLATE "C", business_key COLLATE "C";
+
+-- name: delete_chain
+DELETE FROM chain WHERE parent_id = ANY($1::text[]);
+
+-- name: insert_chain
+INSERT INTO chain (parent_id, next_workflow_id, business_key, due_at_ms)
+SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]);
+
+-- A chain that another engine is starting this moment is left alone: waiting for it could end in a deadlock, and it is
+-- either started or tried again soon.
+-- name: hasten_chains
+UPDATE chain SET due_at_ms = $1
+WHERE parent_id = ANY(ARRAY(
+    SELECT parent_id FROM chain WHERE next_workflow_id = ANY($2::text[]) AND due_at_ms > $1 FOR UPDATE SKIP LOCKED));
+
+-- name: postpone_chain
+UPDATE chain SET due_at_ms = $1, attempts = attempts + 1 WHERE parent_id = $2;
+
+-- name: chain_attempts
+SELECT attempts FROM chain WHERE parent_id = $1;
+
+-- In the order of ids, so that two engines that need the same instances wait for, but never block, each other.
+-- name: load_instance
+SELECT id, state, variables FROM instance WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE;
+
+-- A statement of its own after load_instance: while that waited for a lock, a lease may have changed.
+-- name: load_lease
+SELECT job.instance_id, job.step_seq, job.delivery, worker_id, lease_token, lease_expires_at_ms
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS wanted (instance_id, step_seq, delivery)
+JOIN job ON job.instance_id = wanted.instance_id AND job.step_seq = wanted.step_seq
+        AND job.delivery = wanted.delivery
+WHERE worker_id IS NOT NULL;
+
+-- name: agreed_keys
+SELECT value FROM agreement WHERE name = 'business_keys';
+
+-- name: agree_keys
+INSERT INTO agreement (name, value) VALUES ('business_keys', $1) ON CONFLICT (name) DO UPDATE SET value = $1;
+
+-- Engines at work wait: a key must not be adopted while its instance is being completed.
+-- name: lock_keys
+LOCK TABLE business_key IN SHARE ROW EXCLUSIVE MODE;
+
+-- name: forget_keys
+DELETE FROM business_key;
+
+-- For a database whose keys were not unique until now: who started first holds the key.
+-- name: adopt_keys
+INSERT INTO business_key (definition_id, business_key, instance_id)
+SELECT DISTINCT ON (definition_id, business_key) definition_id, business_key, id FROM instance
+WHERE business_key IS NOT NULL AND status IN ('ACTIVE', 'WAITING')
+ORDER BY definition_id, business_key, started_at_ms, id
+ON CONFLICT DO NOTHING;
+
+-- name: load_key
+SELECT held.definition_id, held.business_key, held.instance_id
+FROM unnest($1::text[], $2::text[]) AS wanted (definition_id, business_key)
+JOIN business_key AS held
+  ON held.definition_id = wanted.definition_id AND held.business_key = wanted.business_key;
+
+-- name: latest_version
+SELECT wanted.id, (SELECT max(version) FROM definition WHERE definition.id = wanted.id)
+FROM unnest($1::text[]) AS wanted (id);
+
+-- Per type the oldest, from the index. LIMIT is a literal and each type has its own inner scan: `IN (…)` would sort all
+-- that wait, and with `LIMIT $n` a generic plan expects a tenth of the table. Sizes instead of variables: what is not
+-- handed out is not read. FOR UPDATE checks `ready` again on the newest row, so no job is given away twice.
+-- name: ready_jobs
+SELECT job.seq, job.instance_id, job.step_seq, job.delivery, job.job_type, job.step_id, job.definition_id,
+       job.definition_version, job.business_key, job.retries_remaining, job.created_at_ms,
+       (SELECT octet_length(variables) FROM instance WHERE instance.id = job.instance_id)
+FROM unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
+CROSS JOIN LATERAL (
+    SELECT * FROM job
+    WHERE job.ready AND job.job_type = wanted.job_type AND job.seq > wanted.after
+    ORDER BY job.seq LIMIT {limit} FOR UPDATE SKIP LOCKED
+) AS job
+ORDER BY job.seq;
+
+-- With the variables as they are at this moment, which is when the jobs are handed out.
+-- name: lock_job
+UPDATE job
+SET worker_id = lease.worker_id, lease_token = lease.token, locked_at_ms = lease.at_ms,
+    lease_expires_at_ms = lease.expires_at_ms, ready = false
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
+     AS lease (worker_id, token, at_ms, expires_at_ms, instance_id, step_seq)
+JOIN instance ON instance.id = lease.instance_id
+WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq
+RETURNING job.instance_id, job.step_seq, instance.variables;
+
+-- name: extend_lease
+UPDATE job SET worker_id = $1, lease_token = $2, lease_expires_at_ms = $3
+WHERE instance_id = $4 AND step_seq = $5 AND delivery = $6 AND worker_id IS NOT NULL;
+
+-- In the order of the queue, so that two engines that do this at once never block each other. Rows are found again by
+-- their place in the table: locked rows do not move.
+-- name: ripen
+WITH ripe AS (
+    UPDATE job SET delayed = false, ready = true
+    WHERE ctid = ANY(ARRAY(
+        SELECT ctid FROM job WHERE delayed AND ready_at_ms <= $1 ORDER BY ready_at_ms, seq FOR UPDATE))
+    RETURNING job_type
+)
+SELECT DISTINCT job_type FROM ripe ORDER BY job_type;
+
+-- name: due_timers
+SELECT instance_id, step_seq, position FROM timer WHERE due_at_ms <= $1
+ORDER BY due_at_ms, instance_id, step_seq, position LIMIT $2;
+
+-- name: due_leases
+SELECT instance_id, step_seq, delivery FROM job WHERE lease_expires_at_ms <= $1
+ORDER BY lease_expires_at_ms, seq LIMIT $2;
+
+-- name: due_chains
+SELECT parent_id, next_workflow_id, business_key FROM chain WHERE due_at_ms <= $1
+ORDER BY due_at_ms, parent_id LIMIT $2;
+
+-- All three in one round trip.
+-- name: next_due
+SELECT least((SELECT min(due_at_ms) FROM timer WHERE due_at_ms > $1),
+             (SELECT min(lease_expires_at_ms) FROM job WHERE lease_expires_at_ms > $1),
+             (SELECT min(due_at_ms) FROM chain WHERE due_at_ms > $1));
+
+-- The first of the delayed, ripe or not.
+-- name: next_ripe
+SELECT min(ready_at_ms) FROM job WHERE delayed;
+
+-- Uploads of one id take turns; the lock ends with the transaction.
+-- name: lock_definition
+SELECT pg_advisory_xact_lock(hashtextextended($1, 0));
+
+-- name: latest_definition
+SELECT id, version, name, description, source, uploaded_at_ms FROM definition WHERE id = $1
+ORDER BY version DESC LIMIT 1;
+
+-- name: definition_version
+SELECT id, version, name, description, source, uploaded_at_ms FROM definition WHERE id = $1 AND version = $2;
+
+-- name: insert_definition
+INSERT INTO definition (id, version, name, description, source, uploaded_at_ms, folded_name)
+VALUES ($1, $2, $3, $4, $5, $6, $7);
+
+-- name: replace_source
+UPDATE definition SET source = $1 WHERE id = $2 AND version = $3;
+
+-- An id is ASCII, so lower() serves for it.
+-- name: definitions
+SELECT id, version, name, description, source, uploaded_at_ms FROM definition AS this
+WHERE version = (SELECT max(version) FROM definition WHERE id = this.id)
+  AND (strpos(lower(id), $1) > 0 OR strpos(folded_name, $1) > 0)
+ORDER BY id LIMIT $2 OFFSET $3;
+
+-- name: count_definitions
+SELECT count(*) FROM definition AS this
+WHERE version = (SELECT max(version) FROM definition WHERE id = this.id)
+  AND (strpos(lower(id), $1) > 0 OR strpos(folded_name, $1) > 0);
+
+-- name: read_instance
+SELECT state, variables FROM instance WHERE id = $1;
+
+-- name: history
+SELECT instance_id, revision, at_ms, actor, command, events FROM event
+WHERE instance_id = $1 AND revision > $2 ORDER BY revision;
+
+-- name: instances
+SELECT state, variables FROM instance
+WHERE {where}
+ORDER BY started_at_ms DESC, id LIMIT $1 OFFSET $2;
+
+-- name: count_instances
+SELECT count(*) FROM instance WHERE {where};
+
+-- name: user_tasks
+SELECT instance_id, seq, step_id, definition_id, definition_version, business_key, status, created_at_ms,
+       closed_at_ms, completed_by
+FROM user_task WHERE {where}
+ORDER BY created_at_ms, instance_id, seq LIMIT $1 OFFSET $2;
+
+-- name: count_user_tasks
+SELECT count(*) FROM user_task WHERE {where};
+
+-- Two arms, so that each is answered from its own index.
+-- name: backlog
+SELECT job_type, sum(waiting)::bigint, min(oldest) FROM (
+    SELECT job_type, count(*) AS waiting, min(created_at_ms) AS oldest FROM job WHERE ready GROUP BY job_type
+    UNION ALL
+    SELECT job_type, count(*), min(created_at_ms) FROM job WHERE delayed AND ready_at_ms <= $1 GROUP BY job_type
+) AS waiting GROUP BY job_type ORDER BY job_type;
+
+-- name: instance_ids
+SELECT id FROM instance WHERE id > $1 ORDER BY id LIMIT $2;
+
+-- Dead rows are what slows claims down, so this is throughput. Not truncating the file, which would lock the table.
+-- name: vacuum_jobs
+VACUUM (TRUNCATE false, SKIP_LOCKED) job;
+
+-- One engine at a time; the lock goes with its connection if the engine dies.
+-- name: try_vacuum_lock
+SELECT pg_try_advisory_lock(1382376301, 2);
+
+-- name: leave_vacuum_lock
+SELECT pg_advisory_unlock(1382376301, 2);
+
+-- name: database_time
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::float8;
+
+-- name: notify
+SELECT pg_notify($1, $2);
+
+-- A dossier is read by `doctor` in one transaction.
+-- name: dossier_instances
+SELECT id, status, revision, state, variables FROM instance WHERE id = ANY($1::text[]) ORDER BY id;
+
+-- name: dossier_history
+SELECT instance_id, revision, at_ms, actor, command, events FROM event
+WHERE instance_id = ANY($1::text[]) ORDER BY instance_id, revision;
+
+-- name: dossier_jobs
+SELECT instance_id, step_seq, delivery, job_type, retries_remaining, ready_at_ms, lease_expires_at_ms FROM job
+WHERE instance_id = ANY($1::text[]) ORDER BY instance_id, step_seq;
+
+-- name: dossier_timers
+SELECT instance_id, step_seq, position, due_at_ms FROM timer
+WHERE instance_id = ANY($1::text[]) ORDER BY instance_id, step_seq, position;
+
+-- name: dossier_tasks
+SELECT instance_id, seq, status FROM user_task WHERE instance_id = ANY($1::text[]) ORDER BY instance_id, seq;
+
+-- No index leads from an instance to its key. Keys are held by instances in flight only, so the table is small.
+-- name: dossier_keys
+SELECT instance_id, definition_id, business_key FROM business_key
+WHERE instance_id = ANY($1::text[]) ORDER BY instance_id, definition_id, business_key;
+
+-- name: dossier_chains
+SELECT parent_id, next_workflow_id, business_key FROM chain WHERE parent_id = ANY($1::text[]) ORDER BY parent_id;
+
+-- name: strays
+SELECT kind, owner FROM (
+    SELECT 'business_key' AS kind, instance_id AS owner FROM business_key
+    UNION SELECT 'chain', parent_id FROM chain
+    UNION SELECT 'event', instance_id FROM event
+    UNION SELECT 'job', instance_id FROM job
+    UNION SELECT 'timer', instance_id FROM timer
+    UNION SELECT 'user_task', instance_id FROM user_task
+) AS owned
+WHERE NOT EXISTS (SELECT 1 FROM instance WHERE instance.id = owner)
+ORDER BY kind, owner LIMIT $1;

@@ -1,0 +1,178 @@
+"""The store of many engines: one PostgreSQL database, one writer connection per engine, a pool of readers.
+
+Everything a cycle does is one transaction on the writer. A connection that is lost loses the transaction and nothing
+else: the caller hears `Unavailable`, and the next one connects again. When it is lost during COMMIT nobody knows if
+that happened; the answer is the same, because a request that is repeated does no harm.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from rochallor.core.errors import Unavailable
+from rochallor.core.ids import JobRef
+from rochallor.ports import Due, StoreConflict
+from rochallor.stores.postgres.claims import SQL, Claims, Watermark
+from rochallor.stores.postgres.clock import DatabaseClock
+from rochallor.stores.postgres.connect import KEEPER, READER, WRITER, Line, connect, translated
+from rochallor.stores.postgres.dsn import parse_dsn
+from rochallor.stores.postgres.keeper import Keeper
+from rochallor.stores.postgres.migrate import bring_up_to_date
+from rochallor.stores.postgres.reads import PostgresReads
+from rochallor.stores.postgres.signals import PostgresSignals
+from rochallor.stores.postgres.writes import PostgresTransaction
+
+BESIDE_READERS = 3
+"""Connections of an engine that are not for reading: the writer, the signals, the keeper."""
+
+
+class PostgresStore:
+    """See `rochallor.ports.Store` and `Shared`. `dsn` is a libpq connection string in either form.
+
+    `max_conns` bounds all connections of this engine (4 at least; by default four per core), `min_conns` readers stay
+    connected while idle. Without `unique_keys` business keys are labels that nobody holds. `clock` is the database's
+    time, to be used by the engine; `warnings` are sentences about the DSN. Raises `ValueError` for a DSN that is none.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        *,
+        unique_keys: bool = True,
+        max_conns: int | None = None,
+        min_conns: int = 0,
+        monotonic_s: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._dsn = parse_dsn(dsn)
+        self.warnings = self._dsn.warnings
+        self.reads = PostgresReads()
+        self.clock = DatabaseClock(monotonic_s, time.time() * 1000)
+        self._readers = max((max_conns or 4 * (os.cpu_count() or 1)) - BESIDE_READERS, 1)
+        self._kept_readers = min(min_conns, self._readers)
+        self._unique_keys = unique_keys
+        self._turn = asyncio.Lock()
+        self._writer = self._line(WRITER, "writer")
+        self._keeper = Keeper(self._line(KEEPER, "keeper"), self.clock)
+        self.signals = PostgresSignals(self._line(KEEPER, "signals"), secrets.token_hex(8))
+        self._watermark = Watermark()
+        self._is_open = False
+
+    def _line(self, session: dict[str, str], purpose: str) -> Line:
+        return Line(lambda: connect(self._dsn, session, purpose))
+
+    async def open(self) -> None:
+        """Connect and bring the schema up to date, whoever else does so now; raises `Unavailable`."""
+        self._is_open = True
+        try:
+            writer = await self._writer.get()
+            await bring_up_to_date(writer)
+            await self._agree_on_keys(writer)
+            await self.reads.open(self._reader, smallest=self._kept_readers, largest=self._readers)
+            await self._keeper.start()
+            await self.signals.start()
+        except BaseException:
+            await self.close()
+            raise
+
+    async def close(self) -> None:
+        """Let the transaction at work end, then disconnect; a second call does nothing."""
+        async with self._turn:
+            self._is_open = False
+            await self.signals.stop()
+            await self._keeper.stop()
+            await self.reads.close()
+            await self._writer.close()
+
+    async def ping(self) -> None:
+        """Return when the database answers."""
+        await self.reads.rows("chain_attempts", "")
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresTransaction]:
+        """Begin a write when the one before has ended."""
+        async with self._turn:
+            if not self._is_open:
+                raise Unavailable("the store is not open")
+            writer = await self._begin()
+            claims = Claims(writer, self._watermark, asyncio.get_running_loop().time())
+            tx = PostgresTransaction(writer, claims, unique_keys=self._unique_keys)
+            try:
+                yield tx
+                with translated():
+                    outcome = await writer.execute("COMMIT")
+            except Unavailable:
+                # Also a server that answers, but has become read-only or leaves us waiting: connect anew, maybe elsewhere.
+                self._writer.drop()
+                raise
+            except BaseException:
+                await self._roll_back(writer)
+                raise
+            if outcome != "COMMIT":
+                raise StoreConflict("a statement of this transaction had failed before")
+            self._committed(tx)
+
+    async def due(self, now_ms: int, limit: int) -> Due:
+        """Return what has become due; each answer comes from an index over what waits."""
+        rows = self.reads.rows
+        timers = tuple((row[0], row[1], row[2]) for row in await rows("due_timers", now_ms, limit))
+        leases = tuple(JobRef(*row) for row in await rows("due_leases", now_ms, limit))
+        chains = tuple((row[0], row[1], row[2]) for row in await rows("due_chains", now_ms, limit))
+        [[ripe_at_ms]] = await rows("next_ripe")
+        ripe = ripe_at_ms is not None and ripe_at_ms <= now_ms
+        if limit in {len(timers), len(leases), len(chains)}:
+            return Due(timers, leases, chains, ripe, now_ms)
+        [[later_ms]] = await rows("next_due", now_ms)
+        planned = [at_ms for at_ms in (later_ms, None if ripe else ripe_at_ms) if at_ms is not None]
+        return Due(timers, leases, chains, ripe, min(planned, default=None))
+
+    async def _reader(self, *_: Any, **pool: Any) -> Any:
+        return await connect(self._dsn, READER, "reader", **pool)
+
+    async def _begin(self) -> Any:
+        writer = await self._writer.get()
+        try:
+            with translated():
+                await writer.execute("BEGIN")
+        except Unavailable:
+            # It was lost while nothing happened (a restart of the server): nothing is at stake, so connect again.
+            self._writer.drop()
+            writer = await self._writer.get()
+            with translated():
+                await writer.execute("BEGIN")
+        return writer
+
+    async def _roll_back(self, writer: Any) -> None:
+        """Undo what is open; a connection on which that fails is not used again."""
+        if writer.is_closed():
+            self._writer.drop()
+            return
+        try:
+            with translated():
+                await writer.execute("ROLLBACK", timeout=5)
+        except Unavailable:
+            self._writer.drop()
+        except BaseException:
+            self._writer.drop()
+            raise
+
+    def _committed(self, tx: PostgresTransaction) -> None:
+        self._watermark.move(tx.claims.places)
+        self._keeper.dirt += tx.touched_jobs
+        self.signals.publish(job_types=tx.left_over(), instances=tx.changed)
+
+    async def _agree_on_keys(self, writer: Any) -> None:
+        """Let instances in flight hold their keys, or nobody, when that differs from how it was so far."""
+        wish = "held" if self._unique_keys else "free"
+        with translated():
+            if await writer.fetchval(SQL["agreed_keys"]) == wish:
+                return
+            async with writer.transaction():
+                await writer.execute(SQL["lock_keys"])
+                await writer.execute(SQL["adopt_keys" if self._unique_keys else "forget_keys"])
+                await writer.execute(SQL["agree_keys"], wish)

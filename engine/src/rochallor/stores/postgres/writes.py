@@ -1,0 +1,134 @@
+"""One write transaction: array statements on the writer connection, between the store's BEGIN and COMMIT.
+
+Locks are taken in one order everywhere, or two engines would wait for each other: first instances, by id; then
+definitions; then business keys, by key; ready jobs last, and those without waiting.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from rochallor.core.ids import JobRef
+from rochallor.core.model import Lease
+from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.postgres.claims import SQL, Claims
+from rochallor.stores.postgres.connect import OUTDATED, translated
+from rochallor.stores.projections import Batch, instance_of, project
+
+
+class PostgresTransaction:
+    """See `rochallor.ports.Transaction`. `queued`, `ripened`, `changed` and `claims` say what others may wait for."""
+
+    def __init__(self, connection: Any, claims: Claims, *, unique_keys: bool) -> None:
+        self.claims = claims
+        self.queued: Counter[str] = Counter()
+        self.ripened: list[str] = []
+        self.changed: set[str] = set()
+        self.touched_jobs = 0
+        self._connection = connection
+        self._unique_keys = unique_keys
+
+    async def load(self, wanted: Wanted) -> Loaded:
+        """Return what exists, its instances locked."""
+        instances = await self._rows("load_instance", sorted(wanted.instances)) if wanted.instances else []
+        leases = await self._rows("load_lease", *_columns(wanted.jobs)) if wanted.jobs else []
+        keys = await self._rows("load_key", *_columns(wanted.keys)) if wanted.keys else []
+        latest = await self._rows("latest_version", list(wanted.latest)) if wanted.latest else []
+        return Loaded(
+            instances={row[0]: instance_of(row[1], row[2]) for row in instances},
+            leases={JobRef(row[0], row[1], row[2]): Lease(row[3], row[4], row[5]) for row in leases},
+            keys={(row[0], row[1]): row[2] for row in keys},
+            latest={row[0]: row[1] for row in latest if row[1] is not None},
+        )
+
+    async def save(self, changes: Sequence[Change]) -> None:
+        """Write the rows that follow from the changes; raises `StoreConflict`."""
+        batch = project(changes, unique_keys=self._unique_keys)
+        with translated():
+            for name, rows in batch.statements():
+                if not rows:
+                    continue
+                status = await self._connection.execute(SQL[name], *_columns(rows))
+                if name == "update_instance" and _count(status) != len(rows):
+                    raise StoreConflict(OUTDATED)
+        self._note(batch)
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs that no other engine is looking at."""
+        with translated():
+            claimed = await self.claims.claim(requests, now_ms)
+        self.touched_jobs += sum(len(jobs) for jobs in claimed)
+        return claimed
+
+    async def extend(self, job: JobRef, lease: Lease) -> bool:
+        """Give a locked job another lease; False when it is not locked."""
+        with translated():
+            row = (lease.worker_id, lease.token, lease.expires_at_ms, *job)
+            status = await self._connection.execute(SQL["extend_lease"], *row)
+        return _count(status) > 0
+
+    async def ripen(self, now_ms: int) -> list[str]:
+        """Let the delayed jobs whose time has come be claimed; return their types."""
+        rows = await self._rows("ripen", now_ms)
+        self.ripened = [row[0] for row in rows]
+        self.claims.reconsider(self.ripened)
+        return list(self.ripened)
+
+    async def definition(self, definition_id: str, version: int) -> StoredDefinition | None:
+        """Return one version of a definition."""
+        rows = await self._rows("definition_version", definition_id, version)
+        return StoredDefinition(*rows[0]) if rows else None
+
+    async def latest_definition(self, definition_id: str) -> StoredDefinition | None:
+        """Return the newest version of a definition; other uploads of it wait until this transaction ends."""
+        await self._rows("lock_definition", definition_id)
+        rows = await self._rows("latest_definition", definition_id)
+        return StoredDefinition(*rows[0]) if rows else None
+
+    async def insert_definition(self, stored: StoredDefinition) -> None:
+        """Add a version; raises `StoreConflict` when it exists."""
+        await self._rows("insert_definition", *stored, stored.name.lower())
+
+    async def replace_layout(self, stored: StoredDefinition) -> None:
+        """Replace the source of a version."""
+        await self._rows("replace_source", stored.source, stored.id, stored.version)
+
+    async def postpone_chain(self, parent_id: str, due_at_ms: int) -> None:
+        """Count an attempt and set the time of the next."""
+        await self._rows("postpone_chain", due_at_ms, parent_id)
+
+    async def hasten_chains(self, targets: Collection[str], now_ms: int) -> None:
+        """Make chains into these definitions due now."""
+        await self._rows("hasten_chains", now_ms, list(targets))
+
+    async def chain_attempts(self, parent_id: str) -> int | None:
+        """Return how often a chain was tried, None when none waits."""
+        rows = await self._rows("chain_attempts", parent_id)
+        return rows[0][0] if rows else None
+
+    async def _rows(self, name: str, *parameters: Any) -> list[Any]:
+        with translated():
+            rows: list[Any] = await self._connection.fetch(SQL[name], *parameters)
+        return rows
+
+    def _note(self, batch: Batch) -> None:
+        self.changed.update(batch.writes)
+        self.queued.update(row.job_type for row in batch.jobs.values() if not row.delayed)
+        self.touched_jobs += len(batch.jobs_gone) + len(batch.jobs)
+
+    def left_over(self) -> set[str]:
+        """Return the types of which this transaction leaves jobs that another engine's worker could have."""
+        taken = self.claims.taken
+        queued = {job_type for job_type, count in self.queued.items() if count > taken.get(job_type, 0)}
+        return queued | set(self.ripened) | self.claims.left
+
+
+def _columns(rows: Collection[Sequence[Any]]) -> zip[tuple[Any, ...]]:
+    return zip(*rows, strict=True)
+
+
+def _count(status: str) -> int:
+    """Return how many rows a command's status (`UPDATE 5`) speaks of."""
+    return int(status.rpartition(" ")[2])

@@ -1,0 +1,156 @@
+"""Two stores on one database: what one holds the other cannot take, and neither waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from rochallor.core import commands as cmd
+from rochallor.ports import ClaimRequest, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.postgres import PostgresStore
+
+
+@pytest.fixture
+async def pair(postgres_database, world_over):
+    """Two worlds over two stores on one database, with ids that cannot meet."""
+    stores = [PostgresStore(postgres_database, max_conns=4) for _ in range(2)]
+    for store in stores:
+        await store.open()
+    one, two = (world_over(store) for store in stores)
+    two._ids = iter(range(1_000_000, 2_000_000))
+    yield one, two
+    for store in stores:
+        await store.close()
+
+
+async def claim_all(world, worker):
+    jobs = []
+    while claimed := await world.claim("a", max_jobs=7, worker=worker):
+        jobs += claimed
+        await asyncio.sleep(0)
+    return [claimed.job for claimed in jobs]
+
+
+async def test_racing_claims_give_every_job_once(pair):
+    """Two engines that empty one queue together hand out each job exactly once."""
+    one, two = pair
+    await one.save(*(one.started() for _ in range(200)))
+    first, second = await asyncio.gather(claim_all(one, "w1"), claim_all(two, "w2"))
+    assert len(first) + len(second) == len(set(first) | set(second)) == 200
+    assert first
+    assert second
+
+
+async def test_claim_passes_over_what_another_is_taking(pair):
+    """A claim does not wait for another engine's transaction: it takes the next jobs."""
+    one, two = pair
+    started = [await one.start() for _ in range(3)]
+    request = ClaimRequest("w", ("a",), 1, 30_000, "token", 1 << 20)
+    async with one.store.transaction() as tx:
+        [[taken]] = await tx.claim([request], one.now_ms)
+        jobs = await two.claim("a")
+    assert taken.job.instance_id == started[0].id
+    assert [claimed.job.instance_id for claimed in jobs] == [instance.id for instance in started[1:]]
+
+
+async def test_instance_is_changed_by_one_engine_at_a_time(pair):
+    """Who wants an instance that another engine has loaded waits, and then sees what that one made of it."""
+    one, two = pair
+    instance = await one.start()
+    wanted = Wanted(instances=frozenset({instance.id}))
+
+    async def load_at_two():
+        async with two.store.transaction() as tx:
+            return (await tx.load(wanted)).instances[instance.id]
+
+    async with one.store.transaction() as tx:
+        loaded = await tx.load(wanted)
+        waiting = asyncio.create_task(load_at_two())
+        change = one.change(loaded.instances[instance.id], cmd.CancelInstance(instance_id=instance.id))
+        await tx.save([change])
+        assert not waiting.done()
+    assert await waiting == change.after
+
+
+async def test_many_instances_wanted_by_both_end_in_no_deadlock(pair):
+    """Two engines that load the same instances again and again always get their turn."""
+    one, two = pair
+    ids = [(await one.start()).id for _ in range(20)]
+
+    async def load_often(world, order):
+        for _ in range(10):
+            async with world.store.transaction() as tx:
+                await tx.load(Wanted(instances=frozenset(order)))
+
+    await asyncio.gather(load_often(one, ids), load_often(two, ids[::-1]))
+
+
+async def test_business_key_is_taken_once(pair):
+    """Of two engines that give one key away at the same moment, one is refused."""
+    outcomes = await asyncio.gather(*(world.start(business_key="k") for world in pair), return_exceptions=True)
+    assert sorted(isinstance(outcome, StoreConflict) for outcome in outcomes) == [False, True]
+
+
+async def test_uploads_of_one_id_take_turns(pair):
+    """Ten uploads of one id through two engines get ten versions."""
+
+    async def upload(world):
+        async with world.store.transaction() as tx:
+            latest = await tx.latest_definition("flow")
+            version = latest.version + 1 if latest else 1
+            await tx.insert_definition(StoredDefinition("flow", version, "", "", b"{}", 0))
+        return version
+
+    versions = await asyncio.gather(*(upload(pair[number % 2]) for number in range(10)))
+    assert sorted(versions) == list(range(1, 11))
+
+
+async def test_older_job_that_another_engine_frees_is_found(pair):
+    """A claim that starts behind the last claimed job still finds an older one that has become ready since."""
+    one, two = pair
+    delayed, fresh = await one.start(), await one.start()
+    [first, _] = await one.claim("a")
+    await one.fail(first.job, retry_after_ms=1_000)
+    third = await one.start()
+    [claimed] = await one.claim("a")
+    assert claimed.job.instance_id == third.id
+    one.now_ms = two.now_ms = one.now_ms + 1_000
+    async with two.store.transaction() as tx:
+        await tx.ripen(two.now_ms)
+    [older] = await one.claim("a")
+    assert older.job.instance_id == delayed.id != fresh.id
+
+
+async def test_both_ripen_together(pair):
+    """Delayed jobs that two engines find ripe at once become ready once."""
+    one, two = pair
+    for _ in range(20):
+        await one.start()
+    for claimed in await one.claim("a", max_jobs=20):
+        await one.fail(claimed.job, retry_after_ms=10)
+
+    async def ripen(world):
+        async with world.store.transaction() as tx:
+            return await tx.ripen(one.now_ms + 10)
+
+    ripe = await asyncio.gather(ripen(one), ripen(two))
+    assert sorted(ripe) == [[], ["a"]]
+    assert len(await two.claim("a", max_jobs=50)) == 20
+
+
+async def test_one_vacuum_at_a_time(pair):
+    """An engine leaves the vacuum to another that is at it."""
+    one, two = (world.store._keeper for world in pair)
+    holder = await one._line.get()
+    await holder.fetchval("SELECT pg_advisory_lock(1382376301, 2)")
+    assert not await two.vacuum()
+    await holder.fetchval("SELECT pg_advisory_unlock(1382376301, 2)")
+    assert await two.vacuum()
+
+
+async def test_engines_agree_on_the_time(pair):
+    """The clocks of two stores show the database's time, whatever their hosts' clocks show."""
+    one, two = (world.store for world in pair)
+    two.clock._offset_ms += 3_600_000
+    await two.clock.measure(await two._keeper._line.get())
+    assert abs(one.clock.now_ms() - two.clock.now_ms()) < 100

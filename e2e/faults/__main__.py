@@ -1,4 +1,4 @@
-"""`python -m e2e.faults [--store sqlite|postgres] [--seed N] [--rounds N] [--kills N]`: the full suite, and its table."""
+"""`python -m e2e.faults [--store NAME] [--seed N] [--rounds N] [--kills N]`: the full suite, and its table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Real clients: starters, workers and people, who go on whatever happens to the engines, and write down every promise."""
+"""Real clients: starters, workers, people. They go on whatever happens, and write down every promise they are given."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ FULL = Size(rounds=5, kills=22, others=3)
 async def sqlite(folder: Path, seed: int, size: Size, say: Say) -> Tally:
     """Play everything on SQLite."""
     place, tally = SqlitePlace(folder), Tally()
-    await _killing(place, folder, tally, seed, size, say)
+    await _killing(place, folder, tally, seed=seed, size=size, say=say)
     await _peaceful(place, folder, tally, seed, say)
     await _full_disk(folder, tally, seed, say)
     return tally
@@ -41,9 +41,9 @@ async def postgres(folder: Path, seed: int, size: Size, say: Say) -> Tally:
     place, tally = PostgresPlace(), Tally()
     try:
         await place.start()
-        await _killing(place, folder, tally, seed, size, say)
+        await _killing(place, folder, tally, seed=seed, size=size, say=say)
         await _peaceful(place, folder, tally, seed, say)
-        await _database(place, folder, tally, seed, size, say)
+        await _database(place, folder, tally, seed=seed, size=size, say=say)
     finally:
         await place.close()
     return tally
@@ -56,7 +56,7 @@ async def _world(place: Place, folder: Path, tally: Tally, seed: int) -> World:
     return World(place, await place.fresh(), folder, tally, seed=seed, per_s=PER_S)
 
 
-async def _killing(place: Place, folder: Path, tally: Tally, seed: int, size: Size, say: Say) -> None:
+async def _killing(place: Place, folder: Path, tally: Tally, *, seed: int, size: Size, say: Say) -> None:
     """Kill engines; no two rounds of a suite have the same schedule."""
     for number in range(size.rounds):
         own_seed = seed * 1000 + number
@@ -72,7 +72,7 @@ async def _peaceful(place: Place, folder: Path, tally: Tally, seed: int, say: Sa
         for race in (races.duplicates, races.two_workers, races.contests):
             await race(world)
             await world.survey()
-        for jump in (surroundings.clock_back, surroundings.clock_forth):
+        for jump in (surroundings.clock_back, surroundings.clock_forth, surroundings.clock_forth_at_rest):
             await jump(world)
             await world.survey()
 
@@ -89,7 +89,7 @@ async def _full_disk(folder: Path, tally: Tally, seed: int, say: Say) -> None:
             await surroundings.file_limit(world, folder / "disk" / "round-1.db")
 
 
-async def _database(place: PostgresPlace, folder: Path, tally: Tally, seed: int, size: Size, say: Say) -> None:
+async def _database(place: PostgresPlace, folder: Path, tally: Tally, *, seed: int, size: Size, say: Say) -> None:
     say("postgres: server killed, sessions killed, connections cut")
     own_seed = seed * 1000 + 300
     random = Random(own_seed)  # noqa: S311 - a schedule

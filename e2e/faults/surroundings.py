@@ -3,20 +3,39 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from random import Random
+from typing import Any
 
 from e2e.faults.places import PostgresPlace
+from e2e.faults.wire import Client
 from e2e.faults.world import World
 
 HOLD_S = 1.0
-DISK_MIB = 6
+DISK_MIB = 48
 CUTS = 5
+WAKE_S = 2.5
+"""How long an engine may take to notice that its clock was turned."""
+
+PATIENT: dict[str, Any] = {
+    "id": "patient",
+    "name": "patient",
+    "steps": [
+        {
+            "id": "wait",
+            "name": "wait",
+            "type": "WAIT",
+            "nextStep": "end",
+            "boundaryEvents": [{"type": "TIMER", "duration": "PT30M", "interrupting": True, "targetStepId": "end"}],
+        },
+        {"id": "end", "name": "end", "type": "END"},
+    ],
+}
 
 
 async def clock_back(world: World) -> None:
@@ -47,6 +66,29 @@ async def _turn(world: World, there: signal.Signals, back: signal.Signals) -> No
         await asyncio.sleep(HOLD_S)
 
 
+async def clock_forth_at_rest(world: World) -> None:
+    """A sleeping host wakes an hour later: a timer that is due then fires, although nobody calls the engine."""
+    world.clock_moved = True
+    await world.settle()
+    client = Client(world.ports[0])
+    await client.call("POST", "definitions", PATIENT)
+    instance_id = (await client.call("POST", "instances", {"definitionId": PATIENT["id"]})).body["id"]
+    await asyncio.sleep(HOLD_S / 2)  # whatever the start has set in motion is over
+    for engine in world.engines:
+        engine.signal(signal.SIGUSR1)
+    await asyncio.sleep(WAKE_S)
+    async with world.reads() as reads:
+        instance = await reads.instance(instance_id)
+    if instance is None or not instance.status.terminal:
+        world.tally.stuck.append(f"{instance_id}: its timer came due in a jump of the clock and did not fire")
+        await client.call("POST", f"instances/{instance_id}/cancel", {})
+    client.close()
+    for engine in world.engines:
+        engine.signal(signal.SIGUSR2)
+    world.load.starting = True
+    world.tally.faults["clock an hour forth, at rest"] += 1
+
+
 @contextmanager
 def small_disk(folder: Path) -> Iterator[bool]:
     """Make `folder` a disk of a few MiB; yields False where we may not (only root may mount)."""
@@ -66,6 +108,7 @@ def small_disk(folder: Path) -> Iterator[bool]:
 async def disk_full(world: World, disk: Path) -> None:
     """The disk is full for a while: changes are refused, an engine dies meanwhile, and with room all goes on."""
     ballast = disk / "ballast"
+    await asyncio.sleep(HOLD_S)
     refused = world.ledger.refused[503]
     await asyncio.to_thread(_fill, ballast)
     await asyncio.sleep(HOLD_S)
@@ -81,7 +124,7 @@ async def disk_full(world: World, disk: Path) -> None:
 async def file_limit(world: World, database: Path) -> None:
     """No file may grow for a while, which to the engine is a disk that is full; with room again all goes on."""
     refused = world.ledger.refused[503]
-    world.engines[0].limit_files(database.stat().st_size)
+    world.engines[0].limit_files(os.stat(database).st_size)  # noqa: PTH116 - it takes no time
     await asyncio.sleep(HOLD_S)
     world.engines[0].limit_files(-1)
     if world.ledger.refused[503] == refused:
@@ -91,15 +134,21 @@ async def file_limit(world: World, database: Path) -> None:
 
 
 def _fill(ballast: Path) -> None:
-    with ballast.open("wb") as file:
-        for size in (1024 * 1024, 64 * 1024, 4096, 512):
-            deadline = time.monotonic() + 1
-            while time.monotonic() < deadline:
-                try:
-                    file.write(b"\0" * size)
-                    file.flush()
-                except OSError:
-                    break
+    """Write until nothing fits, then once more: the engine may have freed a page meanwhile."""
+    descriptor = os.open(ballast, os.O_WRONLY | os.O_CREAT)
+    try:
+        for size in (1024 * 1024, 4096, 512, 512):
+            while _written(descriptor, size):
+                pass
+    finally:
+        os.close(descriptor)
+
+
+def _written(descriptor: int, size: int) -> bool:
+    try:
+        return os.write(descriptor, b"\0" * size) > 0
+    except OSError:
+        return False
 
 
 async def server_killed(world: World, place: PostgresPlace, random: Random) -> None:

@@ -98,7 +98,7 @@ class World:
         for port in self.ports:
             client = Client(port)
             async with asyncio.timeout(READY_S):
-                while not await _is_ready(client):
+                while not await _is_ready(client):  # noqa: ASYNC110 - another process becomes ready
                     await asyncio.sleep(0.05)
             client.close()
 

@@ -1,4 +1,4 @@
-"""TLS and mTLS on REST and gRPC: the right certificate, the wrong one, none, an expired one; and files that are wrong."""
+"""TLS and mTLS on REST and gRPC: the right certificate, the wrong one, none, an expired one; files that are wrong."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ async def test_plain_text_gets_nothing_from_a_tls_port(served):
             await engine_pb2_grpc.WorkflowEngineStub(channel).ListInstances(pb.ListInstancesRequest(), timeout=20)
 
 
-async def test_old_versions_of_tls_are_not_spoken(served, pki):
+def test_old_versions_of_tls_are_not_spoken(pki):
     """TLS 1.2 is the oldest."""
     tls = tls_of(Config(tls_cert=pki.server.cert, tls_key=pki.server.key))
     assert tls.context.minimum_version is ssl.TLSVersion.TLSv1_2

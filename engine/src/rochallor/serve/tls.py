@@ -84,7 +84,7 @@ def _demand_certificates(context: ssl.SSLContext, path: str) -> bytes:
     text = _read(CLIENT_CA, path)
     try:
         context.load_verify_locations(cadata=text.decode("ascii"))
-    except (ssl.SSLError, UnicodeDecodeError):
+    except (ssl.SSLError, ValueError):
         raise ConfigError(f"{CLIENT_CA}: {path} holds no {_WORDS[CLIENT_CA]} in PEM") from None
     context.verify_mode = ssl.CERT_REQUIRED
     return text

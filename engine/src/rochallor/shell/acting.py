@@ -38,7 +38,9 @@ class _Acting:
 
 def _taking(parameter: str) -> frozenset[str]:
     methods = inspect.getmembers(Engine, inspect.iscoroutinefunction)
-    return frozenset(name for name, method in methods if parameter in inspect.signature(method).parameters)
+    return frozenset(
+        name for name, method in methods if name[0] != "_" and parameter in inspect.signature(method).parameters
+    )
 
 
 TAKES_ACTOR = _taking("actor")

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from rochallor.core.errors import WorkflowError
+from rochallor.core.errors import Unavailable, WorkflowError
 from rochallor.ports import News
 from rochallor.stores.postgres.claims import SQL
 from rochallor.stores.postgres.connect import Line, translated
@@ -108,10 +108,11 @@ class PostgresSignals:
                 message = self._next()
                 with translated():
                     await connection.execute(SQL["notify"], CHANNEL, message)
-            except (WorkflowError, asyncpg.PostgresError) as error:
-                log.warning("news for other engines was lost", why=str(error))
+            except Unavailable:
                 self._line.drop()
                 await asyncio.sleep(RETRY_S)
+            except (WorkflowError, asyncpg.PostgresError) as error:
+                log.warning("news for other engines was lost", why=str(error))
 
     async def _connection(self) -> Any:
         """Return a connection that listens. On a new one, what the others said meanwhile is lost: look everywhere."""

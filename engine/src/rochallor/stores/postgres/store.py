@@ -107,7 +107,7 @@ class PostgresStore:
                 with translated():
                     outcome = await writer.execute("COMMIT")
             except Unavailable:
-                # Also a server that answers, but has become read-only or leaves us waiting: connect anew, maybe elsewhere.
+                # Also when the server answers, but has become read-only or lets us wait: connect anew, maybe elsewhere.
                 self._writer.drop()
                 raise
             except BaseException:

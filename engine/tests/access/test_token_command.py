@@ -1,4 +1,4 @@
-"""`rochallor token new`: the entry on standard output, the token on standard error, once; and a CLI that carries one."""
+"""`rochallor token new`: the entry on standard output, the token once on standard error; a CLI that carries one."""
 
 from __future__ import annotations
 

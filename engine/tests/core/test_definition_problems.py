@@ -1,5 +1,7 @@
 """Every rule of a definition, by one minimal definition that breaks it."""
 
+# Long because: the codes of a refused definition are one table, and a table is read in one place.
+
 import json
 
 import pytest

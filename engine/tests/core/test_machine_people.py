@@ -1,5 +1,7 @@
 """What people and callers ask of an instance: start it, complete tasks, signal waits, cancel, chain."""
 
+# Long because: user tasks, signals and cancels share their little definitions.
+
 import pytest
 from rochallor.core import commands as cmd
 from rochallor.core import events as ev

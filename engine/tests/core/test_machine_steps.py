@@ -1,5 +1,7 @@
 """What each type of step does with a token, and what becomes of the instance when definition and data do not fit."""
 
+# Long because: one sentence per rule of the nine step types, side by side.
+
 import pytest
 from rochallor.core import events as ev
 from rochallor.core.context import Rules

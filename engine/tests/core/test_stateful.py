@@ -3,6 +3,8 @@
 Workflows are a handful of rich ones and generated ones. STATEFUL_EXAMPLES=5000 runs longer, with fresh chance.
 """
 
+# Long because: the rules of one state machine belong to one class.
+
 import os
 from collections import Counter
 from random import Random

@@ -1,5 +1,7 @@
 """Tokens and joins: an activation is one firing of a gateway; its join fires once, whatever the branches do."""
 
+# Long because: every shape of gateways and joins, drawn once each and compared with its neighbours.
+
 import pytest
 from rochallor.core import events as ev
 from rochallor.core.context import Rules

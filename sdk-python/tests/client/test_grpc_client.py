@@ -1,5 +1,7 @@
 """The gRPC client against a server in this process: same calls, same dicts, same errors as REST."""
 
+# Long because: every operation over gRPC beside its answer, against one small server.
+
 from __future__ import annotations
 
 import json

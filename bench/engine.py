@@ -28,7 +28,7 @@ class EngineProcess:
             "WE_REST_PORT": str(self.port),
             "WE_GRPC_PORT": str(grpc_port),
             "WE_METRICS_PORT": str(self.metrics_port),
-            "WE_LOG_LEVEL": "warn",
+            "WE_LOG_LEVEL": "warning",
         }
         self._process = subprocess.Popen([sys.executable, "-m", "rochallor", "serve"], env=environment)
 

@@ -6,6 +6,7 @@ Run as a process of its own (`python -m bench.load`), so that its CPU is told fr
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import resource
 import sys
@@ -85,6 +86,8 @@ async def work(connections: Sequence[Connection], pollers: Sequence[Connection],
     # A poll that is cut off may have been given jobs already; so the last ones are read to their end.
     await polling
     reporting.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await reporting
     return took
 
 

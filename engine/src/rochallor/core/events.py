@@ -108,7 +108,7 @@ class StepClosed(Event, frozen=True):
     """A step execution ended, with its job, user task and timers.
 
     `outcome`: COMPLETED or FAILED (with `reason`); CANCELLED with the instance; ABANDONED when an END closed it.
-    `delivery` is the last one of its job, 0 when it never had one.
+    `delivery` is the last one of its job, 0 when it never had one; `timers` are those that had not fired.
     """
 
     seq: int
@@ -121,6 +121,7 @@ class StepClosed(Event, frozen=True):
     reason: str | None = None
     by: str = ""
     delivery: int = 0
+    timers: int = 0
 
 
 class GatewayFired(Event, frozen=True):

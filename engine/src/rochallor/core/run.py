@@ -86,6 +86,7 @@ class Run:
                 reason=reason,
                 by=by,
                 delivery=step.job.delivery if step.job else 0,
+                timers=len(step.timers),
             )
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -41,8 +42,19 @@ def serve(loaded: Loaded, on_ready: Callable[[Addresses], None] | None = None) -
 
 def run(main: Coroutine[Any, Any, int]) -> int:
     """Run the process's main coroutine, on uvloop where there is one."""
+    _let_the_collector_rest()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         return runner.run(main)
+
+
+def _let_the_collector_rest() -> None:
+    """Look for reference cycles less often: what is loaded by now stays, and a request leaves none behind.
+
+    Under 64 connections the default pauses doubled the p99 of a report (33 ms instead of 18) and took a tenth of the
+    throughput (`bench`, medians of three rounds).
+    """
+    gc.freeze()
+    gc.set_threshold(100_000, 50, 100)
 
 
 async def _serve(

@@ -21,8 +21,6 @@ from rochallor.core.model import Instance, StepType
 from rochallor.core.variables import Variables, encode_variables
 from rochallor.ports import Change
 
-_WITH_TIMERS = frozenset({StepType.SERVICE_TASK, StepType.USER_TASK, StepType.WAIT})
-
 
 class JobRow(NamedTuple):
     """A job that can be claimed (`delayed`: from `ready_at_ms` on), with what a worker is told about it."""
@@ -221,7 +219,7 @@ def _close(batch: Batch, change: Change, event: ev.StepClosed) -> None:
     place = (change.after.id, event.seq)
     if event.delivery and batch.jobs.pop(place, None) is None:
         batch.jobs_gone[place] = None
-    if event.step_type in _WITH_TIMERS and batch.timers.pop(place, None) is None:
+    if event.timers and batch.timers.pop(place, None) is None:
         batch.timer_steps_gone[place] = None
     if event.step_type is StepType.USER_TASK:
         _close_task(batch, change, event)

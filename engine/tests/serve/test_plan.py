@@ -3,6 +3,7 @@
 import pytest
 from rochallor.config import Config, ConfigError
 from rochallor.serve import plan
+from rochallor.stores.postgres import PostgresStore
 from rochallor.stores.sqlite import SqliteStore
 
 STORED = {"sqlite_path": ":memory:"}
@@ -19,10 +20,24 @@ def test_a_path_makes_an_embedded_engine():
     assert isinstance(plan(Config(**STORED)).store, SqliteStore)
 
 
+def test_a_dsn_makes_an_engine_on_postgresql_with_the_databases_time():
+    """WE_POSTGRES_DSN is enough, wins over a path, and its database's clock is everybody's."""
+    planned = plan(Config(**STORED, postgres_dsn="postgresql://me@db/x?sslmode=prefer&nonsense=1"))
+    assert isinstance(planned.store, PostgresStore)
+    assert planned.clock is planned.store.clock
+    assert any("nonsense" in warning for warning in planned.warnings)
+
+
+def test_a_dsn_that_means_nothing_is_refused_in_a_sentence():
+    """What is wrong with a DSN is said without repeating its password."""
+    with pytest.raises(ConfigError, match=r"^WE_POSTGRES_DSN: ") as refused:
+        plan(Config(postgres_dsn="postgresql://me:hunter2@db:port/x"))
+    assert "hunter2" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("settings", "variable"),
     [
-        ({"postgres_dsn": "postgresql://db/x"}, "WE_POSTGRES_DSN"),
         ({"dispatch_mode": "kafka_outbox"}, "WE_DISPATCH_MODE"),
         ({"workers": 2}, "WE_WORKERS"),
     ],

@@ -38,8 +38,8 @@ def test_sigterm_answers_a_long_poll_and_ends_well(rochallor):
 @pytest.mark.parametrize(
     ("variables", "sentence"),
     [
-        ({}, "set WE_SQLITE_PATH"),
-        ({"WE_POSTGRES_DSN": "postgresql://db/x"}, "PostgreSQL comes next"),
+        ({}, "set WE_POSTGRES_DSN"),
+        ({"WE_POSTGRES_DSN": "postgresql://db:port/x"}, "WE_POSTGRES_DSN: "),
         ({"WE_SQLITE_PATH": "x.db", "WE_REST_PORT": "many"}, "WE_REST_PORT cannot be 'many'"),
         ({"WE_SQLITE_PATH": "x.db", "WE_HOST": "0.0.0.0"}, "WE_INSECURE=true"),
     ],

@@ -54,7 +54,9 @@ def _keep_running(loaded: Loaded, db: str | None) -> int:
     config = replace(loaded.config, sqlite_path=path, cors_origins=loaded.config.cors_origins or "*")
     if config.auth_tokens_file and not (config.host or config.insecure):
         config = replace(config, host=LOOPBACK)
-    return serving.serve(loaded._replace(config=config), on_ready=_welcome(path))
+    return serving.serve(
+        loaded._replace(config=config), on_ready=_welcome("PostgreSQL" if config.postgres_dsn else path)
+    )
 
 
 def _welcome(path: str) -> Callable[[serving.Addresses], None]:
@@ -72,6 +74,6 @@ def _run_demo(loaded: Loaded, db: str | None) -> int:
 
 async def _demo(config: Config) -> int:
     planned = serving.plan(config)
-    server = serving.Server(config, planned.store, host=planned.host)
+    server = serving.Server(config, planned.store, clock=planned.clock, host=planned.host)
     console = Console()
     return await play_demo(server, console if console.is_terminal else Console(width=PIPE_WIDTH))

@@ -67,6 +67,7 @@ async def _serve(
     server = Server(
         config,
         planned.store,
+        clock=planned.clock,
         host=planned.host,
         cors_origins=planned.cors_origins,
         lines=lines,

@@ -7,20 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from ipaddress import ip_address
-from typing import NamedTuple, cast
+from typing import NamedTuple
 
 from rochallor.config import Config, ConfigError
-from rochallor.ports import Store
+from rochallor.ports import Clock, Store
+from rochallor.shell.clocks import SystemClock
 from rochallor.stores.sqlite import SqliteStore
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - bound only with tokens, or when WE_INSECURE asks for it
 
 NOT_YET: tuple[tuple[str, Callable[[Config], object], str], ...] = (
-    (
-        "WE_POSTGRES_DSN",
-        lambda config: config.postgres_dsn,
-        "this version keeps its state in SQLite only, PostgreSQL comes next; unset it and set WE_SQLITE_PATH to a file",
-    ),
     (
         "WE_DISPATCH_MODE",
         lambda config: config.dispatch_mode != "polling",
@@ -29,15 +25,16 @@ NOT_YET: tuple[tuple[str, Callable[[Config], object], str], ...] = (
     (
         "WE_WORKERS",
         lambda config: config.workers > 1,
-        "several processes need PostgreSQL, which comes next; set it to 1",
+        "this version runs one process; set it to 1, and start several engines on one PostgreSQL instead",
     ),
 )
 
 
 class Plan(NamedTuple):
-    """What to run: the store, the address to listen on, whose pages may call, and what to warn about."""
+    """What to run: store and clock, the address to listen on, whose pages may call, and what to warn about."""
 
     store: Store
+    clock: Clock
     host: str
     cors_origins: tuple[str, ...]
     warnings: tuple[str, ...]
@@ -49,7 +46,8 @@ def plan(config: Config) -> Plan:
     if problems:
         raise ConfigError("\n".join(problems))
     host = _host(config)
-    return Plan(_store(config), host, _origins(config), tuple(_warnings(config, host)))
+    store, clock, odd = _store(config)
+    return Plan(store, clock, host, _origins(config), (*odd, *_warnings(config, host)))
 
 
 def is_loopback(host: str) -> bool:
@@ -62,14 +60,34 @@ def is_loopback(host: str) -> bool:
         return False
 
 
-def _store(config: Config) -> Store:
-    if not config.sqlite_path:
-        raise ConfigError(
-            "there is nowhere to keep state: set WE_SQLITE_PATH to a file (WE_SQLITE_PATH=./rochallor.db), "
-            "or try `rochallor dev`, which uses that one"
+def _store(config: Config) -> tuple[Store, Clock, tuple[str, ...]]:
+    """Return the store, the clock whose time counts in it, and what is odd about its settings."""
+    if config.postgres_dsn:
+        return _postgres(config)
+    if config.sqlite_path:
+        return SqliteStore(config.sqlite_path, unique_keys=config.business_key_unique), SystemClock(), ()
+    raise ConfigError(
+        "there is nowhere to keep state: set WE_POSTGRES_DSN to a database (postgresql://user:password@host/name) "
+        "or WE_SQLITE_PATH to a file (WE_SQLITE_PATH=./rochallor.db), or try `rochallor dev`, which uses that one"
+    )
+
+
+def _postgres(config: Config) -> tuple[Store, Clock, tuple[str, ...]]:
+    """Return the PostgreSQL store and the database's time, which every engine on it shares."""
+    try:
+        from rochallor.stores.postgres import PostgresStore  # noqa: PLC0415 - its driver is an extra
+    except ModuleNotFoundError as error:
+        raise ConfigError("WE_POSTGRES_DSN needs the PostgreSQL driver: pip install 'rochallor[postgres]'") from error
+    try:
+        store = PostgresStore(
+            config.postgres_dsn or "",
+            unique_keys=config.business_key_unique,
+            max_conns=config.db_max_conns,
+            min_conns=config.db_min_conns,
         )
-    store = SqliteStore(config.sqlite_path, unique_keys=config.business_key_unique)
-    return cast("Store", store)  # its `reads` are narrower; a Protocol with a plain attribute forbids that
+    except ValueError as error:
+        raise ConfigError(f"WE_POSTGRES_DSN: {error}") from None
+    return store, store.clock, tuple(store.warnings)
 
 
 def _host(config: Config) -> str:

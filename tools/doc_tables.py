@@ -10,10 +10,15 @@ import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+import click
+from rochallor.access.roles import ALLOWED, Role, may
+from rochallor.cli import rochallor as command_line
 from rochallor.config import SETTINGS
+from rochallor.serve.metrics_app import ScrapedGauges
+from rochallor.shell.metrics import Metrics
 from rochallor_proto import contract
 
-PAGES = Path(__file__).parents[1] / "docs" / "reference"
+DOCS = Path(__file__).parents[1] / "docs"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -42,6 +47,41 @@ def settings() -> Iterable[tuple[str, ...]]:
         yield f"`{row.variable}`", "" if row.default is None else f"`{_plain(row.default)}`", row.meaning
 
 
+def roles() -> Iterable[tuple[str, ...]]:
+    """Every operation and the roles that may call it."""
+    yield "operation", *(role.value for role in Role)
+    for operation in ALLOWED:
+        yield f"`{operation}`", *("yes" if may(role, operation) else "" for role in Role)
+
+
+def commands() -> Iterable[tuple[str, ...]]:
+    """Every command of the command line, with its arguments."""
+    yield "command", "what it does"
+    yield from _commands(command_line, "rochallor")
+
+
+def _commands(command: click.Command, name: str) -> Iterable[tuple[str, ...]]:
+    context = click.Context(command)
+    if isinstance(command, click.Group):
+        for word in command.list_commands(context):
+            child = command.get_command(context, word)
+            assert child is not None
+            yield from _commands(child, f"{name} {word}")
+        return
+    arguments = "".join(
+        f" {given.make_metavar(context)}" for given in command.params if given.param_type_name == "argument"
+    )
+    yield f"`{name}{arguments}`", command.get_short_help_str(200)
+
+
+def metrics() -> Iterable[tuple[str, ...]]:
+    """Every series of an engine process."""
+    yield "series", "type", "what it tells"
+    found = [*Metrics().registry.collect(), *ScrapedGauges().registry.collect()]
+    for family in sorted(found, key=lambda family: family.name):
+        yield f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation
+
+
 def _plain(default: object) -> str:
     return str(default).lower() if isinstance(default, bool) else str(default)
 
@@ -50,6 +90,9 @@ TABLES: dict[str, Callable[[], Iterable[tuple[str, ...]]]] = {
     "operations": operations,
     "errors": errors,
     "settings": settings,
+    "roles": roles,
+    "commands": commands,
+    "metrics": metrics,
 }
 
 
@@ -64,5 +107,5 @@ def _render(rows: Iterable[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    for page in PAGES.glob("*.md"):
+    for page in DOCS.rglob("*.md"):
         page.write_text(drawn(page.read_text()))

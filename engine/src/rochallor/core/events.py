@@ -102,6 +102,7 @@ class TimerFired(Event, frozen=True):
     step_id: str
     interrupting: bool
     activation: int | None = None
+    due_ms: int = 0
 
 
 class StepClosed(Event, frozen=True):

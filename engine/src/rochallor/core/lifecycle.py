@@ -9,7 +9,7 @@ from rochallor.core.context import Context
 from rochallor.core.definition.model import Definition, Step, StepType
 from rochallor.core.enter import enter
 from rochallor.core.errors import BadRequest, BusinessKeyInUse, Conflict, Detail, NotFound, WorkflowError
-from rochallor.core.model import Instance, OpenStep, Token
+from rochallor.core.model import Instance, OpenStep, OpenTimer, Token
 from rochallor.core.reports import refused
 from rochallor.core.routing import finish
 from rochallor.core.run import Run
@@ -98,7 +98,8 @@ def signal_wait(run: Run, command: cmd.SignalWait) -> WorkflowError | None:
 def fire_timer(run: Run, command: cmd.FireTimer) -> None:
     """Fire a due boundary timer of an open step; anything else has been overtaken and is nothing."""
     step = run.instance.open.get(command.seq)
-    if step is None or not _due(step, command.index, run.now_ms):
+    due = _due(step, command.index, run.now_ms) if step else None
+    if step is None or due is None:
         return
     described = run.definition.step(step.step_id)
     assert described is not None
@@ -111,6 +112,7 @@ def fire_timer(run: Run, command: cmd.FireTimer) -> None:
             step_id=step.step_id,
             interrupting=timer.interrupting,
             activation=activation,
+            due_ms=due.due_ms,
         )
     )
     if timer.interrupting:
@@ -120,8 +122,9 @@ def fire_timer(run: Run, command: cmd.FireTimer) -> None:
         run.send(timer.target, Token(activation, extra=activation is not None))
 
 
-def _due(step: OpenStep, index: int, now_ms: int) -> bool:
-    return any(timer.index == index and timer.due_ms <= now_ms for timer in step.timers)
+def _due(step: OpenStep, index: int, now_ms: int) -> OpenTimer | None:
+    """Return the timer when it has not fired and its time has come."""
+    return next((timer for timer in step.timers if timer.index == index and timer.due_ms <= now_ms), None)
 
 
 def cancel(run: Run, command: cmd.CancelInstance) -> None:

@@ -17,19 +17,47 @@ from rochallor.transports.rest.answers import send_answer
 from rochallor.transports.rest.errors import refusal
 
 
+class ScrapedGauges:
+    """Series that are looked up when somebody asks."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._waiting = self._gauge("rochallor_waiting_jobs", "Jobs ready for a worker.")
+        self._oldest = self._gauge("rochallor_oldest_waiting_job_seconds", "Age of the oldest job without a worker.")
+        self._pollers = self._gauge("rochallor_pollers", "Workers' polls waiting for a job.")
+        self._unpolled = self._gauge(
+            "rochallor_job_type_unpolled_seconds", "How long nobody has asked for a type of which jobs wait."
+        )
+
+    def _gauge(self, name: str, text: str) -> Gauge:
+        return Gauge(name, text, ["job_type"], registry=self.registry)
+
+    async def refresh(self, engine: Engine) -> None:
+        """Read them anew; while the store is away they have no values."""
+        for gauge in (self._waiting, self._oldest, self._pollers, self._unpolled):
+            gauge.clear()
+        now_ms = engine.clock.now_ms()
+        try:
+            backlog = await engine.store.reads.backlog(now_ms)
+        except Unavailable:
+            backlog = []
+        polling = engine.executor.polls.counts()
+        for row in backlog:
+            self._waiting.labels(row.job_type).set(row.waiting)
+            self._oldest.labels(row.job_type).set(max(0, now_ms - row.oldest_created_at_ms) / 1000)
+            silent_ms = 0 if row.job_type in polling else engine.executor.poll_times.silent_ms(row.job_type, now_ms)
+            self._unpolled.labels(row.job_type).set(silent_ms / 1000)
+        for job_type, count in polling.items():
+            self._pollers.labels(job_type).set(count)
+
+
 class MetricsApp:
     """An ASGI application with one page. While the store is away, the page lacks what is read from it."""
 
     def __init__(self, engine: Engine, guard: Guard | None = None) -> None:
         self._engine = engine
         self._guard = guard
-        self._registry = CollectorRegistry()
-        self._waiting = self._gauge("rochallor_waiting_jobs", "Jobs ready for a worker.")
-        self._oldest = self._gauge("rochallor_oldest_waiting_job_seconds", "Age of the oldest job without a worker.")
-        self._pollers = self._gauge("rochallor_pollers", "Workers' polls waiting for a job.")
-
-    def _gauge(self, name: str, text: str) -> Gauge:
-        return Gauge(name, text, ["job_type"], registry=self._registry)
+        self._scraped = ScrapedGauges()
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -47,20 +75,8 @@ class MetricsApp:
         await _send(send, 200, CONTENT_TYPE_LATEST, await self._page())
 
     async def _page(self) -> bytes:
-        engine = self._engine
-        for gauge in (self._waiting, self._oldest, self._pollers):
-            gauge.clear()
-        now_ms = engine.clock.now_ms()
-        try:
-            backlog = await engine.store.reads.backlog(now_ms)
-        except Unavailable:
-            backlog = []
-        for row in backlog:
-            self._waiting.labels(row.job_type).set(row.waiting)
-            self._oldest.labels(row.job_type).set(max(0, now_ms - row.oldest_created_at_ms) / 1000)
-        for job_type, count in engine.executor.polls.counts().items():
-            self._pollers.labels(job_type).set(count)
-        return generate_latest(engine.metrics.registry) + generate_latest(self._registry)
+        await self._scraped.refresh(self._engine)
+        return generate_latest(self._engine.metrics.registry) + generate_latest(self._scraped.registry)
 
 
 async def _send(send: Send, status: int, media: str, body: bytes) -> None:

@@ -157,10 +157,11 @@ class Executor:
             await self._isolate(batch, polls, error)
 
     async def _transact(self, batch: list[Submission], polls: list[WaitingPoll]) -> None:
-        now_ms = self._clock.now_ms()
+        now_ms, began = self._clock.now_ms(), asyncio.get_running_loop().time()
         self._appeared.clear()
         async with self._store.transaction() as tx:
             desk = await self._desk(tx, batch, now_ms)
+            locked = asyncio.get_running_loop().time()
             results = [await self._perform(submission, desk) for submission in batch]
             if desk.changes:
                 await tx.save(desk.changes)
@@ -168,6 +169,7 @@ class Executor:
                 await tx.hasten_chains(desk.released, now_ms)
             polls += self.polls.take(desk.ready)
             claimed = await self._claim(tx, polls, now_ms)
+        self._metrics.transacted(bool(batch), bool(polls), locked - began, asyncio.get_running_loop().time() - began)
         self.poll_times.asked(polls, now_ms)
         self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):

@@ -17,6 +17,7 @@ from rochallor.ports import Change, ClaimedJob
 from rochallor.shell.histograms import Histogram
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
+_TRANSACTIONS = {(True, False): "commands", (False, True): "claims", (True, True): "both", (False, False): "none"}
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -69,6 +70,13 @@ class Metrics:
             buckets=_FAST,
             registry=registry,
         )
+        self.lock_wait_seconds = Histogram(
+            "engine_db_lock_wait_duration_seconds",
+            "From beginning a transaction until its instances were read and locked.",
+            ["operation"],
+            buckets=_FAST,
+            registry=registry,
+        )
         self.batch_size = Histogram(
             "rochallor_commit_batch_size", "Requests per commit.", buckets=_BATCH, registry=registry
         )
@@ -98,6 +106,14 @@ class Metrics:
                 count = self._count.get(type(event))
                 if count is not None:
                     count(event)
+                elif type(event) is ev.TimerFired:
+                    self.timers_late.observe(max(0, change.committed.at_ms - event.due_ms) / 1000)
+
+    def transacted(self, commands: bool, claims: bool, locked_s: float, took_s: float) -> None:
+        """Count a committed transaction: how long until its rows were locked, and in all, in seconds."""
+        kind = _TRANSACTIONS[commands, claims]
+        self.lock_wait_seconds.labels(kind).observe(locked_s)
+        self.transaction_seconds.labels(kind).observe(took_s)
 
     def polled(self, jobs: Sequence[ClaimedJob]) -> None:
         """Count an answered poll."""

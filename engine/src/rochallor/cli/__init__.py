@@ -17,6 +17,7 @@ COMMANDS = {
     "instance": "rochallor.cli.instance:instance",
     "task": "rochallor.cli.task:task",
     "doctor": "rochallor.cli.doctor:doctor",
+    "migrate": "rochallor.cli.migrate:migrate",
     "token": "rochallor.cli.token:token",
     "openapi": "rochallor.cli.about:openapi",
     "version": "rochallor.cli.about:version",

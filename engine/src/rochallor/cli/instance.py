@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from rochallor.cli.failures import FAILED
+from rochallor.cli.follow import run, tail
 from rochallor.cli.options import JSON_OBJECT, talks_to_engine
 from rochallor.cli.output import Output
 from rochallor.cli.remote import RemoteEngine
@@ -120,3 +121,7 @@ def retry(instance_id: str, step_id: str, variables: dict[str, Any] | None, engi
     look = f"rochallor instance history {instance_id}"
     path = ("instances", instance_id, "steps", step_id, "retry")
     out.one(engine.post(*path, body={"variables": variables}, next_command=look))
+
+
+instance.add_command(run)
+instance.add_command(tail)

@@ -45,6 +45,16 @@ class Output:
             table.add_row(name, _cell(value))
         Console().print(table)
 
+    @property
+    def for_people(self) -> bool:
+        """Whether a person reads it."""
+        return not self._json
+
+    def line(self, row: Row, text: str) -> None:
+        """Print one of many things as it comes: a line of JSON, or this text."""
+        click.echo(json.dumps(row, ensure_ascii=False) if self._json else text)
+        sys.stdout.flush()
+
     def done(self, sentence: str) -> None:
         """Say to a person that it is done; a program sees the exit code."""
         if not self._json:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -13,6 +14,9 @@ from rochallor.cli.failures import Failure, Unreachable
 
 DEFAULT_URL = "http://127.0.0.1:8080"
 TIMEOUT_S = 40.0  # above the longest wait an engine grants
+NOTHING_MORE = 204
+RECONNECTS = 5
+PAUSE_S = 0.2
 
 
 class RemoteEngine:
@@ -33,27 +37,61 @@ class RemoteEngine:
         data = raw if raw is not None else json.dumps(body if body is not None else {}).encode()
         return self._call("POST", _target(path), data, next_command)
 
+    def events(self, instance_id: str, *, after: int, next_command: str) -> Iterator[dict[str, Any]]:
+        """Yield an instance's revisions after `after` until it has ended; a connection that breaks is made again."""
+        tries = RECONNECTS  # until the first connection: an engine that never answered is not waited for
+        while True:
+            try:
+                with self._open("GET", _target(("instances", instance_id, "events")), None, str(after)) as stream:
+                    if stream.status == NOTHING_MORE:
+                        return
+                    tries = 0
+                    for event in _events_of(stream):
+                        after = event["revision"]
+                        yield event
+            except urllib.error.HTTPError as error:
+                with error:
+                    raise Failure(_refusal(error), next_command) from None
+            except (OSError, ValueError) as error:
+                tries += 1
+                if tries > RECONNECTS:
+                    raise self._unreachable(error) from None
+                time.sleep(tries * PAUSE_S)
+
+    def _open(self, method: str, target: str, data: bytes | None, after: str = "") -> Any:
+        headers = self._headers | ({"last-event-id": after} if after else {})
+        request = urllib.request.Request(self.url + target, data, headers, method=method)  # noqa: S310 - the caller's
+        return urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310 - as above
+
+    def _unreachable(self, error: Exception) -> Unreachable:
+        reason = getattr(error, "reason", None) or error
+        reason = getattr(reason, "strerror", None) or reason
+        return Unreachable(
+            f"no engine answers at {self.url}: {reason}", "rochallor dev, or name an engine with --engine URL"
+        )
+
     def _call(self, method: str, target: str, data: bytes | None, next_command: str) -> Any:
         try:
-            request = urllib.request.Request(  # noqa: S310 - the URL is the caller's own choice
-                self.url + target, data, self._headers, method=method
-            )
-            with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310 - as above
+            with self._open(method, target, data) as response:
                 text = response.read()
         except urllib.error.HTTPError as error:
             with error:
                 raise Failure(_refusal(error), next_command) from None
         except (OSError, ValueError) as error:
-            reason = getattr(error, "reason", None) or error
-            reason = getattr(reason, "strerror", None) or reason
-            raise Unreachable(
-                f"no engine answers at {self.url}: {reason}", "rochallor dev, or name an engine with --engine URL"
-            ) from None
+            raise self._unreachable(error) from None
         return json.loads(text) if text else None
 
 
 def _target(path: tuple[str, ...]) -> str:
     return "/v1/" + "/".join(quote(part, safe="") for part in path)
+
+
+def _events_of(stream: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    """Yield the events of a text/event-stream; every one of ours is one `data:` line."""
+    for line in stream:
+        if line.startswith(b"data:"):
+            event: dict[str, Any] = json.loads(line[5:])
+            yield event
 
 
 def _refusal(error: urllib.error.HTTPError) -> str:

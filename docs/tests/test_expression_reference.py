@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from rochallor.core.expressions import ExpressionError, ExpressionSyntaxError, compile_expression
-from rochallor.core.expressions.budget import EXPRESSION_WORK
+from rochallor.core.expressions.budget import EXPRESSION_WORK, RUN_WORK
 from rochallor.core.expressions.functions import FUNCTIONS
 from rochallor.core.expressions.operators import LEVELS
 from rochallor.core.expressions.parse import MAX_BYTES, MAX_DEPTH
@@ -80,13 +80,14 @@ def test_the_table_of_functions_is_that_of_the_language():
 
 def test_the_page_lists_the_limits():
     """The figures of the last chapter are those of the code."""
-    assert [row[1] for row in table("Limits")[:7] if row[0] != "a real number"] == [
+    assert [row[1] for row in table("Limits")[:8] if row[0] != "a real number"] == [
         f"{MAX_BYTES:,} bytes",
         str(MAX_DEPTH),
         str(MAX_DEPTH),
         f"{MAX_INTEGER_BITS:,} bits",
         f"{MAX_STRING:,} characters",
         f"{EXPRESSION_WORK:,} (`EXPRESSION_WORK`)",
+        f"{RUN_WORK:,} (`RUN_WORK`)",
     ]
 
 

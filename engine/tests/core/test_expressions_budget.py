@@ -185,3 +185,18 @@ def test_outputs_that_take_too_long_to_compare_fail_the_step(run):
     fields = {"hitPolicy": "A", "decisionTable": {"rules": rows}}
     driver = run(STEPS.format(step=f"table t -> end :: {json.dumps(fields)}"))
     assert driver.reason.startswith("DecisionTableOutputError: output 'o': ")
+
+
+def test_the_steps_of_one_command_share_a_larger_budget(run, crowded):
+    """A chain of steps, each within its own budget, cannot hold the engine: the run as a whole has one, too."""
+    chain = " | ".join(f"decide d{n} ? 'x' in a || 'y' in a -> end; true -> d{n + 1}" for n in range(20))
+    driver = run(STEPS.format(step=chain + " | decide d20 ? true -> end").replace(" | ", "\n"), crowded)
+    assert driver.reason.startswith("ExpressionError: step 'd")
+    assert "RUN_WORK = 10,000,000" in driver.reason
+
+
+def test_reading_variables_counts_for_the_run(run):
+    """A loop that looks at little of a long text, again and again, is ended by what it reads."""
+    loop = 'decide d ? len(text) == 0 -> end; true -> s\nset s -> d :: {"transformations": {"x": 1}}'
+    driver = run(STEPS.format(step=loop), {"text": "x" * 1_000_000})
+    assert "RUN_WORK" in driver.reason

@@ -32,14 +32,18 @@ Policy = Callable[[Sequence[Match]], dict[str, object]]
 
 
 def evaluate_table(
-    table: DecisionTable, policy: str, variables: Mapping[str, object], now_ms: int
+    table: DecisionTable,
+    policy: str,
+    variables: Mapping[str, object],
+    now_ms: int,
+    budget: Budget | None = None,
 ) -> dict[str, object]:
-    """Evaluate a table; returns the variables it sets (decoded JSON values).
+    """Evaluate a table within a work budget; returns the variables it sets (decoded JSON values).
 
     Raises `RoutingFailure` with one of the words DecisionTableNoRuleMatched, DecisionTableUniqueViolation,
     DecisionTableAnyConflict, DecisionTableCellError, DecisionTableOutputError, DecisionTableAggregatorTypeError.
     """
-    given = _Given(variables, now_ms, Budget())
+    given = _Given(variables, now_ms, budget or Budget())
     matched = _matching(table, given, at_most=_NEEDED.get(policy))
     if not matched:
         raise RoutingFailure(

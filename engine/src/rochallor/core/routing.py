@@ -29,17 +29,17 @@ def finish(run: Run, step: Step, done: OpenStep, output: Variables, *, by: str =
 def next_of(run: Run, step: Step, output: Variables) -> str | None:
     """Return where the token goes with `output` merged; None is a dead end."""
     if step.conditions:
-        chosen = first_true(step, run.view(output), run.now_ms)
+        chosen = first_true(run, step, run.view(output))
         if chosen is not None:
             return chosen.next_step
     return step.next_step
 
 
-def first_true(step: Step, view: View, now_ms: int) -> Condition | None:
+def first_true(run: Run, step: Step, view: View) -> Condition | None:
     """Return the first branch, in the author's order, whose condition is true; they share one work budget."""
-    budget = Budget()
+    budget = Budget(run.work)
     for condition in step.conditions:
-        if truth(condition.expression, step.id, view, now_ms, budget):
+        if truth(condition.expression, step.id, view, run.now_ms, budget):
             return condition
     return None
 

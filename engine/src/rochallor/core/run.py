@@ -14,6 +14,8 @@ from rochallor.core import events as ev
 from rochallor.core.apply import apply
 from rochallor.core.context import Context
 from rochallor.core.definition.model import Definition, Step
+from rochallor.core.expressions import RunBudget
+from rochallor.core.expressions.budget import PER_VALUE
 from rochallor.core.model import Instance, OpenStep, Pending, StepType, Token
 from rochallor.core.variables import Variables, View, size_of
 
@@ -21,7 +23,7 @@ from rochallor.core.variables import Variables, View, size_of
 class Run:
     """The working state of one command; thrown away whole when the command is refused."""
 
-    __slots__ = ("context", "definition", "events", "instance", "now_ms", "queue", "steps_taken")
+    __slots__ = ("context", "definition", "events", "instance", "now_ms", "queue", "steps_taken", "work")
 
     def __init__(self, definition: Definition, instance: Instance, context: Context) -> None:
         self.definition = definition
@@ -31,6 +33,7 @@ class Run:
         self.events: list[ev.AnyEvent] = []
         self.queue: deque[tuple[str, Token]] = deque()
         self.steps_taken = 0
+        self.work = RunBudget()
 
     def emit(self, event: ev.AnyEvent) -> None:
         """Record a fact and let the state follow."""
@@ -40,7 +43,11 @@ class Run:
     def view(self, delta: Variables | None = None) -> View:
         """Return the variables for reading, with `delta` laid over them."""
         variables = self.instance.variables
-        return View({**variables, **delta} if delta else variables)
+        return View({**variables, **delta} if delta else variables, self._reading)
+
+    def _reading(self, size: int) -> None:
+        """Charge reading `size` bytes of variables."""
+        self.work.charge(size // PER_VALUE)
 
     def send(self, step_id: str, token: Token) -> None:
         """Put a token on its way to a step."""

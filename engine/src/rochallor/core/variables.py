@@ -8,7 +8,7 @@ enters is checked once, here: well-formed JSON, finite numbers, and one spelling
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import msgspec
 from msgspec import Raw
@@ -94,17 +94,24 @@ def size_of(variables: Variables) -> int:
 
 
 class View(Mapping[str, object]):
-    """The variables as an expression reads them: each name decoded once, when first asked for."""
+    """The variables as an expression reads them: each name decoded once, when first asked for.
 
-    __slots__ = ("_decoded", "_raw")
+    `charge` is told how many bytes are about to be decoded, and may refuse.
+    """
 
-    def __init__(self, variables: Variables) -> None:
+    __slots__ = ("_charge", "_decoded", "_raw")
+
+    def __init__(self, variables: Variables, charge: Callable[[int], None] | None = None) -> None:
         self._raw = variables
+        self._charge = charge
         self._decoded: dict[str, object] = {}
 
     def __getitem__(self, name: str) -> object:
         if name not in self._decoded:
-            self._decoded[name] = _decode_any(self._raw[name])
+            raw = self._raw[name]
+            if self._charge is not None:
+                self._charge(memoryview(raw).nbytes)
+            self._decoded[name] = _decode_any(raw)
         return self._decoded[name]
 
     def __contains__(self, name: object) -> bool:

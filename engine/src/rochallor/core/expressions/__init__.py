@@ -11,7 +11,7 @@ grammar.lark → parse.py (tree) → compile.py (closures); operators.py and fun
 language.
 """
 
-from rochallor.core.expressions.budget import Budget
+from rochallor.core.expressions.budget import Budget, RunBudget
 from rochallor.core.expressions.errors import ExpressionError, ExpressionSyntaxError
 from rochallor.core.expressions.expression import Expression, compile_expression
 from rochallor.core.expressions.template import template_of
@@ -21,6 +21,7 @@ __all__ = [
     "Expression",
     "ExpressionError",
     "ExpressionSyntaxError",
+    "RunBudget",
     "compile_expression",
     "template_of",
 ]

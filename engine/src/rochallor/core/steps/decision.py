@@ -11,7 +11,7 @@ from rochallor.core.run import Run
 
 def enter_decision(run: Run, step: Step, entered: OpenStep) -> None:
     """Route at once; no true condition fails the instance."""
-    chosen = first_true(step, run.view(), run.now_ms)
+    chosen = first_true(run, step, run.view())
     if chosen is None:
         raise RoutingFailure(
             "DecisionNoBranchMatched",

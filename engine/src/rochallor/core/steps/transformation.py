@@ -15,7 +15,7 @@ def enter_transformation(run: Run, step: Step, entered: OpenStep) -> None:
 
     The entries share one work budget, which also bounds how much they can write.
     """
-    view, budget = run.view(), Budget()
+    view, budget = run.view(), Budget(run.work)
     outputs: dict[str, object] = {}
     for name, value in step.transformations:
         try:

@@ -335,3 +335,13 @@ async def test_bad_arguments_are_refused_with_a_sentence(house, call, says):
     """What cannot be meant is refused, and the sentence names it."""
     with pytest.raises(BadRequest, match=says):
         await call(house.engine)
+
+
+async def test_a_clock_that_jumps_wakes_the_sweeper(house, monkeypatch):
+    """A timer planned an hour ahead fires when the clock jumps there, although nobody calls the engine."""
+    monkeypatch.setattr("rochallor.shell.sweeper._LOOK_MS", 5)
+    timer = {"type": "TIMER", "duration": "PT1H", "interrupting": True, "targetStepId": "late"}
+    await house.upload({**TASK, "boundaryEvents": [timer]}, END, {"id": "late", "type": "END"})
+    instance_id = await house.start()
+    house.clock.at_ms += 3_600_000
+    assert (await house.engine.await_instance(instance_id, wait_ms=10_000)).reached

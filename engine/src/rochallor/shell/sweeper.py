@@ -25,6 +25,7 @@ log = structlog.get_logger("rochallor.sweeper")
 _AT_ONCE = 500
 _RETRY_S = 1.0
 _STUCK_MS = 5_000
+_LOOK_MS = 1_000
 
 
 class Sweeper:
@@ -136,13 +137,24 @@ class Sweeper:
             self._sooner.set()
 
     async def _sleep(self) -> None:
-        wait_ms = None if self._next_ms is None else max(0, self._next_ms - self._clock.now_ms())
-        if self._longest_sleep_ms is not None:
-            wait_ms = min(self._longest_sleep_ms, wait_ms if wait_ms is not None else self._longest_sleep_ms)
-        try:
-            await asyncio.wait_for(self._sooner.wait(), None if wait_ms is None else wait_ms / 1000)
-        except asyncio.TimeoutError:
-            return
+        """Wait until something is due by the clock, or somebody plans something sooner.
+
+        The clock is looked at every second: it may jump, and then what is due is due, however long the wait was meant
+        to be. Where others plan things in the same store, the wait ends after `longest_sleep_ms` in any case.
+        """
+        slept_ms = 0
+        while (left_ms := self._left_ms(slept_ms)) > 0:
+            nap_ms = min(left_ms, _LOOK_MS)
+            try:
+                await asyncio.wait_for(self._sooner.wait(), nap_ms / 1000)
+            except asyncio.TimeoutError:
+                slept_ms += nap_ms
+            else:
+                return
+
+    def _left_ms(self, slept_ms: int) -> int:
+        planned_ms = _LOOK_MS if self._next_ms is None else self._next_ms - self._clock.now_ms()
+        return planned_ms if self._longest_sleep_ms is None else min(planned_ms, self._longest_sleep_ms - slept_ms)
 
 
 def _expiry(job: JobRef) -> cmd.ExpireLease:

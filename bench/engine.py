@@ -1,4 +1,4 @@
-"""A real engine process on a fresh database, for one measurement."""
+"""A real engine process on a store, for one measurement."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -18,12 +19,13 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class EngineProcess:
-    """`rochallor serve` on SQLite in `folder`; `cpu_s` is what it has used so far."""
+    """`rochallor serve` on the store that `store`, a part of its environment, names. Ends as it should or raises."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, store: Mapping[str, str]) -> None:
         self.port, grpc_port, self.metrics_port = free_ports(3)
-        environment = os.environ | {
-            "WE_SQLITE_PATH": str(folder / "bench.db"),
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith("WE_")}
+        environment = inherited | {
+            **store,
             "WE_HOST": "127.0.0.1",
             "WE_REST_PORT": str(self.port),
             "WE_GRPC_PORT": str(grpc_port),
@@ -48,12 +50,21 @@ class EngineProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._process.terminate()
-        self._process.wait(timeout=30)
+        code = self._process.wait(timeout=30)
+        if code and kind is None:
+            raise RuntimeError(f"the engine ended with {code}; its output above says why")
 
     def cpu_s(self) -> float:
-        """Return processor seconds, user and system."""
+        """Return the processor seconds it has used so far, user and system."""
         fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / _TICKS
+
+    def upload(self, definition: bytes) -> None:
+        """Upload a definition."""
+        request = urllib.request.Request(
+            f"http://127.0.0.1:{self.port}/v1/definitions", definition, {"content-type": "application/json"}
+        )
+        urllib.request.urlopen(request, timeout=10).close()
 
     def metrics(self) -> str:
         """Return the Prometheus text."""

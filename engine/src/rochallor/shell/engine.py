@@ -235,7 +235,8 @@ class Engine(JobDesk):
                 left_s = deadline - loop.time()
                 if reached or left_s <= 0 or self.executor.draining:
                     return AwaitView(instance=instance_view(instance), reached=reached)
-                await asyncio.wait_for(changed.wait(), left_s)
+                async with asyncio.timeout(left_s):
+                    await changed.wait()
             except asyncio.TimeoutError:
                 continue
             finally:

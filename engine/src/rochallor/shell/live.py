@@ -116,7 +116,8 @@ class Watch:
                 record = await self._live.reads.history(self._instance_id, after)
                 if record or self.over:
                     return record
-                await asyncio.wait_for(changed.wait(), LOOK_AGAIN_S)
+                async with asyncio.timeout(LOOK_AGAIN_S):
+                    await changed.wait()
             except asyncio.TimeoutError:
                 continue
             finally:

@@ -146,11 +146,11 @@ class Sweeper:
         while (left_ms := self._left_ms(slept_ms)) > 0:
             nap_ms = min(left_ms, _LOOK_MS)
             try:
-                await asyncio.wait_for(self._sooner.wait(), nap_ms / 1000)
-            except asyncio.TimeoutError:
+                async with asyncio.timeout(nap_ms / 1000):  # wait_for of Python 3.11 can lose a cancellation
+                    await self._sooner.wait()
+                    return
+            except TimeoutError:
                 slept_ms += nap_ms
-            else:
-                return
 
     def _left_ms(self, slept_ms: int) -> int:
         planned_ms = _LOOK_MS if self._next_ms is None else self._next_ms - self._clock.now_ms()

@@ -67,7 +67,8 @@ class Health:
 
     async def _pause(self) -> None:
         try:
-            await asyncio.wait_for(self._stopping.wait(), self._period_s)
+            async with asyncio.timeout(self._period_s):
+                await self._stopping.wait()
         except TimeoutError:
             return
 

@@ -1,102 +1,101 @@
-"""The report: an engine on embedded SQLite, a start storm, then single reports from 64 connections.
+"""The reports: `make bench` prints all of them in small; `python -m bench growth` measures one in full.
 
-`make bench` runs it. Every round has a fresh engine on a fresh file; the medians of the rounds are printed, and any
-error voids the run. Figures of one machine mean little on another; batch size and CPU per job travel better.
+Any error voids the run: an engine, load or timer that fails ends the program, and nothing is written.
 """
 
 from __future__ import annotations
 
-import json
-import statistics
 import subprocess
-import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import click
 from rich.console import Console
-from rich.table import Table
 
-from bench.engine import EngineProcess
+from bench import growth, throughput, timers
+from bench.results import keep
+from bench.running import Load
+from bench.stores import KINDS, Stores, stores
 
-FIGURES = {
-    "starts_per_s": "instances started / s",
-    "start_p50_ms": "  p50 ms",
-    "start_p99_ms": "  p99 ms",
-    "jobs_per_s": "jobs completed / s (one report each)",
-    "instances_completed_per_s": "instances completed / s",
-    "report_p50_ms": "  p50 ms of a report",
-    "report_p99_ms": "  p99 ms of a report",
-    "engine_cpu_us_per_job": "engine CPU µs per job (with its share of starts)",
-    "load_cpu_s": "load program CPU s",
-    "mean_batch": "requests per commit, mean",
-}
+BOTH = "both"
+_CONNECTIONS = 64
+_LOG_WIDTH = 120
+
+Measure = Callable[[Console, Stores], object]
 
 
-def one_round(instances: int, width: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Return the figures of one run and the cumulative histogram of batch sizes."""
-    with tempfile.TemporaryDirectory() as folder, EngineProcess(Path(folder)) as engine:
-        before = engine.cpu_s()
-        told = subprocess.run(
-            [sys.executable, "-m", "bench.load", "127.0.0.1", str(engine.port), str(instances), str(width)],
-            stdout=subprocess.PIPE,
-            check=True,
-        )
-        figures: dict[str, Any] = json.loads(told.stdout)
-        cpu_s = engine.cpu_s() - before
-        batches = _histogram(engine.metrics(), "rochallor_commit_batch_size")
-    for phase in ("start", "report"):
-        for name, value in figures.pop(phase).items():
-            figures[f"{phase}_{name}"] = value
-    figures["engine_cpu_us_per_job"] = round(cpu_s * 1e6 / (3 * instances + 12 * width))
-    figures["mean_batch"] = round(batches.pop("sum") / batches.pop("count"), 1)
-    return figures, batches
+def _options(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that all reports have."""
+    for option in (
+        click.option("--quick", is_flag=True, help="Small fills and one round: to see that it works."),
+        click.option("--rounds", type=click.IntRange(1), help="Rounds, each on fresh stores; 3, or 1 with --quick."),
+        click.option("--store", type=click.Choice([*KINDS, BOTH]), default=BOTH, show_default=True),
+    ):
+        command = option(command)
+    return command
 
 
-def _histogram(text: str, name: str) -> dict[str, float]:
-    found: dict[str, float] = {}
-    for line in text.splitlines():
-        if line.startswith(f"{name}_bucket"):
-            found[line.partition('le="')[2].partition('"')[0]] = float(line.rpartition(" ")[2])
-        elif line.startswith((f"{name}_sum", f"{name}_count")):
-            found[line[len(name) + 1 :].partition(" ")[0]] = float(line.rpartition(" ")[2])
-    return found
+@click.group(invoke_without_command=True)
+@click.pass_context
+def main(context: click.Context) -> None:
+    """Measure; print tables with ratios first; write bench/results/*.json. Without a command: all of it, quickly."""
+    if context.invoked_subcommand is None:
+        for command in (throughput_command, growth_command, timers_command):
+            context.invoke(command, store=BOTH, rounds=None, quick=True)
 
 
-def report(console: Console, rounds: list[tuple[dict[str, float], dict[str, float]]]) -> None:
-    """Print medians with their spread, and the batches of the last round."""
-    table = Table("SQLite, durable commits", "median", "min", "max", title="Rochallor, 3 service tasks in a row")
-    for key, label in FIGURES.items():
-        values = [figures[key] for figures, _ in rounds]
-        table.add_row(label, *(f"{value:,g}" for value in (statistics.median(values), min(values), max(values))))
-    console.print(table)
-    console.print("Requests per commit, last round:")
-    below, batches = 0.0, rounds[-1][1]
-    widest = max(
-        1.0, *(after - before for before, after in zip([0, *batches.values()], batches.values(), strict=False))
-    )
-    for edge, count in batches.items():
-        here, below = count - below, count
-        console.print(f"  ≤ {edge:>6}  {int(here):>7}  {'█' * round(40 * here / widest)}", highlight=False)
+@main.command("throughput")
+@_options
+@click.option("--instances", type=click.IntRange(1), help="Instances per round; 4,000, or 1,000 with --quick.")
+@click.option("--connections", default=_CONNECTIONS, show_default=True, help="Connections that start and report.")
+def throughput_command(
+    store: str, rounds: int | None, quick: bool, instances: int | None = None, connections: int = _CONNECTIONS
+) -> None:
+    """Starts and jobs per second on an empty store, and what a job costs."""
+    load = Load(instances or (1_000 if quick else 4_000), connections)
+    _measure("throughput", store, partial(throughput.measure, rounds=_rounds(rounds, quick), load=load))
 
 
-@click.command()
-@click.option("--instances", default=4_000, show_default=True, help="Instances per round.")
-@click.option("--connections", default=64, show_default=True, help="Connections that start and report.")
-@click.option("--rounds", default=3, show_default=True, help="Rounds, each on a fresh engine.")
-def main(instances: int, connections: int, rounds: int) -> None:
-    """Measure, print a table, write bench/results/latest.json."""
+@main.command("growth")
+@_options
+def growth_command(store: str, rounds: int | None, quick: bool) -> None:
+    """The same load beside up to 1 M finished and 100,000 waiting jobs, compared with an empty store."""
+    # Ten jobs per poll, not fifty: enough polls for a ninety-ninth percentile that means something.
+    load = Load(1_000 if quick else 4_000, _CONNECTIONS, at_once=10)
+    scale = 0.02 if quick else 1.0
+    _measure("growth", store, partial(growth.measure, rounds=_rounds(rounds, quick), load=load, scale=scale))
+
+
+@main.command("timers")
+@_options
+def timers_command(store: str, rounds: int | None, quick: bool) -> None:
+    """How late 10,000 timers fire that are due within a minute, and within a second, on an idle engine."""
+    _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick), quick=quick))
+
+
+def _rounds(wanted: int | None, quick: bool) -> int:
+    return wanted or (1 if quick else 3)
+
+
+def _measure(what: str, store: str, measure: Measure) -> None:
     console = Console()
-    measured = []
-    for number in range(1, rounds + 1):
-        console.print(f"round {number} of {rounds} …")
-        measured.append(one_round(instances, connections))
-    report(console, measured)
-    results = Path(__file__).parent / "results"
-    results.mkdir(exist_ok=True)
-    (results / "latest.json").write_text(json.dumps([figures for figures, _ in measured], indent=2))
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    for kind in KINDS if store == BOTH else (store,):
+        with _void_on_error(), stores(kind) as place:
+            figures: Any = measure(console, place)
+        console.print(f"written to {keep(what, kind, figures)}", highlight=False)
+
+
+@contextmanager
+def _void_on_error() -> Iterator[None]:
+    try:
+        yield
+    except (RuntimeError, subprocess.CalledProcessError) as error:
+        raise click.ClickException(f"void: {error}") from error
 
 
 if __name__ == "__main__":
-    main()
+    main(prog_name="python -m bench")

@@ -132,10 +132,8 @@ class _Mold:
         if isinstance(cell, int) and _MARK.fullmatch(str(cell)):
             return "time", self._time(cell)
         if isinstance(cell, str) and _MARK.search(cell):
-            marks = [
-                mark if mark == _ORIGINAL else self._times_ms[self._time(int(mark))] for mark in _MARK.findall(cell)
-            ]
-            self._texts.append((_MARK.sub("%s", cell.replace("%", "%%")), marks))
+            places = [0 if mark == _ORIGINAL else 1 + self._time(int(mark)) for mark in _MARK.findall(cell)]
+            self._texts.append((_MARK.sub("%s", cell.replace("%", "%%")), _picker(places)))
             return "text", len(self._texts) - 1
         assert not isinstance(cell, bytes) or not _MARK.search(cell.decode()), "variables that name the instance"
         self._constants.append(cell)

@@ -6,12 +6,12 @@ Run as a process of its own (`python -m bench.load`), so that its CPU is told fr
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import resource
 import sys
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import uvloop
 
@@ -58,7 +58,7 @@ async def storm(connections: Sequence[Connection], count: int) -> float:
 
 async def work(connections: Sequence[Connection], pollers: Sequence[Connection], jobs: int, at_once: int) -> float:
     """Complete `jobs` jobs, one report each, claimed `at_once` by each poll; return the seconds it took."""
-    ready: asyncio.Queue[str] = asyncio.Queue(maxsize=2 * at_once)
+    ready: asyncio.Queue[str | None] = asyncio.Queue(maxsize=2 * at_once)
     done = asyncio.Event()
     left = jobs
     claim = json.dumps({"workerId": "bench", "jobTypes": [JOB_TYPE], "maxJobs": at_once, "waitMs": 50}).encode()
@@ -74,8 +74,8 @@ async def work(connections: Sequence[Connection], pollers: Sequence[Connection],
 
     async def reporter(connection: Connection) -> None:
         nonlocal left
-        while True:
-            await connection.post(f"/v1/jobs/{await ready.get()}/complete", result)
+        while job_id := await ready.get():
+            await connection.post(f"/v1/jobs/{job_id}/complete", result)
             left -= 1
             if not left:
                 done.set()
@@ -84,15 +84,16 @@ async def work(connections: Sequence[Connection], pollers: Sequence[Connection],
     polling = asyncio.gather(*map(poller, pollers))
     reporting = asyncio.gather(*map(reporter, connections))
     ended = asyncio.ensure_future(done.wait())
-    await asyncio.wait([polling, reporting, ended], return_when=asyncio.FIRST_COMPLETED)
+    waits: list[asyncio.Future[Any]] = [polling, reporting, ended]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     took = time.perf_counter() - began
     if not ended.done():
         await (reporting if reporting.done() else polling)  # raises what went wrong
-    # A poll that is cut off may have been given jobs already; so the last ones are read to their end.
+    # A poll that is cut off may have been given jobs already; so the last ones are read, and reported, to their end.
     await polling
-    reporting.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await reporting
+    for _ in connections:
+        await ready.put(None)
+    await reporting
     return took
 
 

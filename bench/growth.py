@@ -1,0 +1,136 @@
+"""Whether an engine slows down when its store fills up: the same load beside 1 M finished, or 100,000 waiting, jobs.
+
+Each filled store is made once and copied for every round; in a round all of them take turns with an empty one, in an
+order that moves on, and are compared with the empty one of their own round. So what else the machine does hits all of
+them alike, and the ratios stand although the figures do not.
+"""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.engine import EngineProcess
+from bench.fill import clones, in_a_row, play
+from bench.load import DEFINITION, JOB_TYPE, RESULT, STEPS, VARIABLES, definition
+from bench.running import Load, run
+from bench.stores import Batch, Environment, Stores
+
+EMPTY = "empty"
+HOUR_MS = 3_600_000
+ALLOWED = 0.20
+_OTHER = ("bench-other", "other")
+
+RATIOS = {
+    "jobs_per_s": ("jobs / s", False),
+    "poll_p99_ms": ("poll p99", True),
+    "report_p99_ms": ("report p99", True),
+    "engine_cpu_us_per_job": ("CPU / job", True),
+}
+"""What is compared, and whether more of it is worse. The first two are what the promise is about."""
+
+PROMISED = ("jobs_per_s", "poll_p99_ms")
+
+
+class Fill(NamedTuple):
+    """What is in a store before the load: finished jobs, and waiting ones of a definition and job type."""
+
+    label: str
+    finished: int = 0
+    waiting: int = 0
+    owner: tuple[str, str] = (DEFINITION, JOB_TYPE)
+
+    def batches(self, now_ms: int) -> Iterator[Batch]:
+        """Return the rows: what is finished ended an hour ago, one instance each 20 ms; what waits came after it."""
+        count = self.finished // STEPS
+        finished = play(definition(), VARIABLES, results=STEPS, result=RESULT)
+        yield from clones(finished, in_a_row(count, now_ms - HOUR_MS - 20 * count, 20))
+        # As many at each step, in turns, as it is after some time of work.
+        share, every_ms = -(-self.waiting // STEPS), 10
+        for at_step in range(STEPS):
+            opened = play(definition(*self.owner), VARIABLES, results=at_step, result=RESULT)
+            yield from clones(opened, in_a_row(share, now_ms - HOUR_MS // 2 + 3 * at_step, every_ms))
+
+
+def fills(scale: float) -> list[Fill]:
+    """Return what to compare; `scale` 1 is the promise."""
+    finished = [round(jobs * scale) for jobs in (10_000, 100_000, 1_000_000)]
+    waiting = round(100_000 * scale)
+    return [
+        Fill(EMPTY),
+        *(Fill(f"{jobs:,} finished", finished=jobs) for jobs in finished),
+        Fill(f"{waiting:,} waiting, other type", waiting=waiting, owner=_OTHER),
+        Fill(f"{waiting:,} waiting, same type", waiting=waiting),
+    ]
+
+
+def measure(
+    console: Console, stores: Stores, *, rounds: int, load: Load, scale: float
+) -> dict[str, list[dict[str, float]]]:
+    """Fill, run all rounds, print the report; return the figures of each round, per fill."""
+    wanted = fills(scale)
+    filled = {fill.label: _filled(console, stores, fill, f"filled_{number}") for number, fill in enumerate(wanted)}
+    seen: dict[str, list[dict[str, float]]] = {label: [] for label in filled}
+    _once(stores, filled[EMPTY], load)  # not counted: whoever comes first also warms what all of them share
+    for number in range(rounds):
+        console.print(f"{stores.name}: round {number + 1} of {rounds} …")
+        turn = number % len(wanted)
+        for fill in wanted[turn:] + wanted[:turn]:
+            seen[fill.label].append(_once(stores, filled[fill.label], load))
+    for store in filled.values():
+        stores.drop(store)
+    _report(console, stores.name, seen)
+    return seen
+
+
+def _once(stores: Stores, filled: Environment, load: Load) -> dict[str, float]:
+    copy = stores.copy(filled, "copy")
+    figures = run(copy, load).figures
+    stores.drop(copy)
+    return figures
+
+
+def _filled(console: Console, stores: Stores, fill: Fill, label: str) -> Environment:
+    store = stores.empty(label)
+    with EngineProcess(store) as engine:
+        engine.upload(definition())
+        engine.upload(definition(*_OTHER))
+    began_s = time.monotonic()
+    stores.pour(store, fill.batches(time.time_ns() // 1_000_000))
+    console.print(f"{stores.name}: {fill.label}: filled in {time.monotonic() - began_s:.1f} s")
+    return store
+
+
+def _report(console: Console, name: str, seen: dict[str, list[dict[str, float]]]) -> None:
+    table = Table(title=f"Growth on {name}: median ratio to empty, lowest and highest round")
+    table.add_column("jobs beside", no_wrap=True)
+    for label, _ in RATIOS.values():
+        table.add_column(label, no_wrap=True)
+    for label in _ABSOLUTE.values():
+        table.add_column(label, justify="right", no_wrap=True)
+    for label, runs in seen.items():
+        compared = [_ratio(runs, seen[EMPTY], key) for key in RATIOS]
+        absolute = [statistics.median(figures[key] for figures in runs) for key in _ABSOLUTE]
+        table.add_row(label, *compared, *(f"{value:,g}" for value in absolute))
+    console.print(table)
+    promised = " and ".join(RATIOS[key][0] for key in PROMISED)
+    console.print(f"Promised for {promised}: at most {ALLOWED:.0%} worse than empty; what is not is red.")
+
+
+_ABSOLUTE = {"jobs_per_s": "jobs / s", "poll_p50_ms": "poll p50 ms", "poll_p99_ms": "p99 ms"}
+
+
+def _ratio(runs: list[dict[str, float]], empty: list[dict[str, float]], key: str) -> str:
+    """Return the median ratio of rounds to the empty one of the same round, with its spread."""
+    ratios = [figures[key] / base[key] for figures, base in zip(runs, empty, strict=True)]
+    middle = statistics.median(ratios)
+    worse = middle - 1 if RATIOS[key][1] else 1 - middle
+    text = f"{middle:.2f}"
+    if key in PROMISED and len(ratios) > 1 and runs is not empty:
+        text += f" ({min(ratios):.2f}-{max(ratios):.2f})"
+    return f"[red]{text}[/red]" if key in PROMISED and worse > ALLOWED else text

@@ -1,0 +1,31 @@
+"""Where figures go: bench/results/<what>-<store>.json, with what is needed to read them later."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+
+FOLDER = Path(__file__).parent / "results"
+
+
+def keep(what: str, store: str, figures: object) -> Path:
+    """Write an artifact; the newest of each kind replaces the one before."""
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"{what}-{store}.json"
+    about = {
+        "what": what,
+        "store": store,
+        "at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "command": ["python", "-m", "bench", *sys.argv[1:]],
+        "rochallor": version("rochallor"),
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "figures": figures,
+    }
+    path.write_text(json.dumps(about, indent=2))
+    return path

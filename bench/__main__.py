@@ -30,7 +30,7 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
     """Give a command the options that all reports have."""
     for option in (
         click.option("--quick", is_flag=True, help="Small fills and one round: to see that it works."),
-        click.option("--rounds", type=click.IntRange(1), help="Rounds, each on fresh stores; 3, or 1 with --quick."),
+        click.option("--rounds", type=click.IntRange(1), help="Rounds, each on fresh stores; 1 with --quick."),
         click.option("--store", type=click.Choice([*KINDS, BOTH]), default=BOTH, show_default=True),
     ):
         command = option(command)
@@ -55,7 +55,7 @@ def throughput_command(
 ) -> None:
     """Starts and jobs per second on an empty store, and what a job costs."""
     load = Load(instances or (1_000 if quick else 4_000), connections)
-    _measure("throughput", store, partial(throughput.measure, rounds=_rounds(rounds, quick), load=load))
+    _measure("throughput", store, partial(throughput.measure, rounds=_rounds(rounds, quick, 3), load=load))
 
 
 @main.command("growth")
@@ -65,18 +65,18 @@ def growth_command(store: str, rounds: int | None, quick: bool) -> None:
     # Ten jobs per poll, not fifty: enough polls for a ninety-ninth percentile that means something.
     load = Load(1_000 if quick else 4_000, _CONNECTIONS, at_once=10)
     scale = 0.02 if quick else 1.0
-    _measure("growth", store, partial(growth.measure, rounds=_rounds(rounds, quick), load=load, scale=scale))
+    _measure("growth", store, partial(growth.measure, rounds=_rounds(rounds, quick, 5), load=load, scale=scale))
 
 
 @main.command("timers")
 @_options
 def timers_command(store: str, rounds: int | None, quick: bool) -> None:
     """How late 10,000 timers fire that are due within a minute, and within a second, on an idle engine."""
-    _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick), quick=quick))
+    _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick))
 
 
-def _rounds(wanted: int | None, quick: bool) -> int:
-    return wanted or (1 if quick else 3)
+def _rounds(wanted: int | None, quick: bool, usual: int) -> int:
+    return wanted or (1 if quick else usual)
 
 
 def _measure(what: str, store: str, measure: Measure) -> None:

@@ -34,6 +34,7 @@ WORKER = "bench"
 _ORIGINAL = ulid(BORN_MS, 0)
 _MARK = re.compile(rf"{_ORIGINAL}|\b17000\d{{8}}\b")
 _AT_ONCE = 2_000
+_PACE_MS = 1_000
 
 Values = tuple[Any, ...]
 
@@ -45,16 +46,26 @@ class Clone(NamedTuple):
     later_ms: int
 
 
-def play(source: bytes, variables: bytes, *, results: int, result: bytes = b"{}", pace_ms: int = 1_000) -> list[Change]:
-    """Start an instance and complete its first `results` jobs, one each `pace_ms`; return what is to be stored."""
+def play(
+    source: bytes,
+    variables: bytes,
+    *,
+    results: int,
+    result: bytes = b"{}",
+    instance_id: str = _ORIGINAL,
+    born_ms: int = BORN_MS,
+) -> list[Change]:
+    """Start an instance and complete its first `results` jobs, one each second; return what is to be stored."""
     parsed = parse_definition(source).definition
     assert parsed is not None
     history = _History(replace(parsed, version=1))
-    history.do(cmd.StartInstance(instance_id=_ORIGINAL, variables=_map(variables)), BORN_MS)
+    history.do(cmd.StartInstance(instance_id=instance_id, variables=_map(variables)), born_ms)
     for number in range(1, results + 1):
-        job = JobRef(_ORIGINAL, number, 1)
-        report = cmd.CompleteJob(instance_id=_ORIGINAL, actor=WORKER, job=job, worker_id=WORKER, variables=_map(result))
-        history.do(report, BORN_MS + number * pace_ms)
+        job = JobRef(instance_id, number, 1)
+        report = cmd.CompleteJob(
+            instance_id=instance_id, actor=WORKER, job=job, worker_id=WORKER, variables=_map(result)
+        )
+        history.do(report, born_ms + number * _PACE_MS)
     return history.changes
 
 
@@ -82,7 +93,7 @@ class _History:
 
 
 def clones(changes: list[Change], wanted: Iterable[Clone]) -> Iterator[Batch]:
-    """Return the rows of every clone, in batches of a statement's name and its rows."""
+    """Return the rows of every clone of `changes`, played with the usual id and time, as (statement's name, rows)."""
     statements = [(name, list(rows)) for name, rows in project(changes, unique_keys=True).statements() if rows]
     mold = _Mold(row for _, rows in statements for row in rows)
     names = [name for name, rows in statements for _ in rows]

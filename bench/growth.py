@@ -1,8 +1,8 @@
 """Whether an engine slows down when its store fills up: the same load beside 1 M finished, or 100,000 waiting, jobs.
 
-Each filled store is made once and copied for every round; in a round all of them take turns with an empty one, in an
-order that moves on, and are compared with the empty one of their own round. So what else the machine does hits all of
-them alike, and the ratios stand although the figures do not.
+Each filled store is made once and copied for every run. In every round each takes a turn right beside an empty one,
+before it or after it, and is compared with that one only. So what else the machine does hits both alike, and the ratios
+stand although the figures do not.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from bench.load import DEFINITION, JOB_TYPE, RESULT, STEPS, VARIABLES, definitio
 from bench.running import Load, run
 from bench.stores import Batch, Environment, Stores
 
-EMPTY = "empty"
 HOUR_MS = 3_600_000
 ALLOWED = 0.20
 _OTHER = ("bench-other", "other")
@@ -62,27 +61,29 @@ def fills(scale: float) -> list[Fill]:
     finished = [round(jobs * scale) for jobs in (10_000, 100_000, 1_000_000)]
     waiting = round(100_000 * scale)
     return [
-        Fill(EMPTY),
         *(Fill(f"{jobs:,} finished", finished=jobs) for jobs in finished),
         Fill(f"{waiting:,} waiting, other type", waiting=waiting, owner=_OTHER),
         Fill(f"{waiting:,} waiting, same type", waiting=waiting),
     ]
 
 
-def measure(
-    console: Console, stores: Stores, *, rounds: int, load: Load, scale: float
-) -> dict[str, list[dict[str, float]]]:
-    """Fill, run all rounds, print the report; return the figures of each round, per fill."""
-    wanted = fills(scale)
-    filled = {fill.label: _filled(console, stores, fill, f"filled_{number}") for number, fill in enumerate(wanted)}
-    seen: dict[str, list[dict[str, float]]] = {label: [] for label in filled}
-    _once(stores, filled[EMPTY], load)  # not counted: whoever comes first also warms what all of them share
+Pair = dict[str, dict[str, float]]
+
+
+def measure(console: Console, stores: Stores, *, rounds: int, load: Load, scale: float) -> dict[str, list[Pair]]:
+    """Fill, run all rounds, print the report; return per fill and round the figures `filled` and `empty`."""
+    empty = _filled(console, stores, Fill("empty"), "empty")
+    filled = {
+        fill.label: _filled(console, stores, fill, f"filled_{number}") for number, fill in enumerate(fills(scale))
+    }
+    seen: dict[str, list[Pair]] = {label: [] for label in filled}
+    _once(stores, empty, load)  # not counted: whoever comes first also warms what all of them share
     for number in range(rounds):
         console.print(f"{stores.name}: round {number + 1} of {rounds} …")
-        turn = number % len(wanted)
-        for fill in wanted[turn:] + wanted[:turn]:
-            seen[fill.label].append(_once(stores, filled[fill.label], load))
-    for store in filled.values():
+        for label, store in filled.items():
+            turns = [("filled", store), ("empty", empty)]
+            seen[label].append({name: _once(stores, of, load) for name, of in turns[:: -1 if number % 2 else 1]})
+    for store in (empty, *filled.values()):
         stores.drop(store)
     _report(console, stores.name, seen)
     return seen
@@ -106,31 +107,34 @@ def _filled(console: Console, stores: Stores, fill: Fill, label: str) -> Environ
     return store
 
 
-def _report(console: Console, name: str, seen: dict[str, list[dict[str, float]]]) -> None:
-    table = Table(title=f"Growth on {name}: median ratio to empty, lowest and highest round")
+def _report(console: Console, name: str, seen: dict[str, list[Pair]]) -> None:
+    table = Table(title=f"Growth on {name}: ratio to empty, median (lowest-highest round)")
     table.add_column("jobs beside", no_wrap=True)
     for label, _ in RATIOS.values():
         table.add_column(label, no_wrap=True)
     for label in _ABSOLUTE.values():
-        table.add_column(label, justify="right", no_wrap=True)
-    for label, runs in seen.items():
-        compared = [_ratio(runs, seen[EMPTY], key) for key in RATIOS]
-        absolute = [statistics.median(figures[key] for figures in runs) for key in _ABSOLUTE]
-        table.add_row(label, *compared, *(f"{value:,g}" for value in absolute))
+        table.add_column(label, justify="right")
+    for label, pairs in seen.items():
+        compared = [_ratio(pairs, key) for key in RATIOS]
+        table.add_row(label, *compared, *(_absolute(pairs, key) for key in _ABSOLUTE))
     console.print(table)
     promised = " and ".join(RATIOS[key][0] for key in PROMISED)
     console.print(f"Promised for {promised}: at most {ALLOWED:.0%} worse than empty; what is not is red.")
 
 
-_ABSOLUTE = {"jobs_per_s": "jobs / s", "poll_p50_ms": "poll p50 ms", "poll_p99_ms": "p99 ms"}
+_ABSOLUTE = {"jobs_per_s": "jobs / s (empty)", "poll_p99_ms": "poll p99 ms (empty)"}
 
 
-def _ratio(runs: list[dict[str, float]], empty: list[dict[str, float]], key: str) -> str:
-    """Return the median ratio of rounds to the empty one of the same round, with its spread."""
-    ratios = [figures[key] / base[key] for figures, base in zip(runs, empty, strict=True)]
+def _absolute(pairs: list[Pair], key: str) -> str:
+    filled, empty = (statistics.median(pair[name][key] for pair in pairs) for name in ("filled", "empty"))
+    return f"{filled:,g} ({empty:,g})"
+
+
+def _ratio(pairs: list[Pair], key: str) -> str:
+    ratios = [pair["filled"][key] / pair["empty"][key] for pair in pairs]
     middle = statistics.median(ratios)
     worse = middle - 1 if RATIOS[key][1] else 1 - middle
     text = f"{middle:.2f}"
-    if key in PROMISED and len(ratios) > 1 and runs is not empty:
+    if key in PROMISED and len(ratios) > 1:
         text += f" ({min(ratios):.2f}-{max(ratios):.2f})"
     return f"[red]{text}[/red]" if key in PROMISED and worse > ALLOWED else text

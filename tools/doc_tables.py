@@ -11,10 +11,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
 from rochallor.access.roles import ALLOWED, Role, may
 from rochallor.cli import rochallor as command_line
 from rochallor.config import SETTINGS
 from rochallor.serve.metrics_app import ScrapedGauges
+from rochallor.shell.histograms import Histogram
 from rochallor.shell.metrics import Metrics
 from rochallor_proto import contract
 
@@ -76,10 +79,19 @@ def _commands(command: click.Command, name: str) -> Iterable[tuple[str, ...]]:
 
 def metrics() -> Iterable[tuple[str, ...]]:
     """Every series of an engine process."""
-    yield "series", "type", "what it tells"
-    found = [*Metrics().registry.collect(), *ScrapedGauges().registry.collect()]
-    for family in sorted(found, key=lambda family: family.name):
-        yield f"`{family.name}{'_total' if family.type == 'counter' else ''}`", family.type, family.documentation
+    yield "series", "type", "labels", "what it tells"
+    found = [*_families(Metrics()), *_families(ScrapedGauges())]
+    for family, labels in sorted(found, key=lambda row: row[0].name):
+        name = f"`{family.name}{'_total' if family.type == 'counter' else ''}`"
+        yield name, family.type, ", ".join(f"`{label}`" for label in labels), family.documentation
+
+
+def _families(owner: object) -> Iterable[tuple[Metric, Iterable[str]]]:
+    for series in vars(owner).values():
+        if isinstance(series, MetricWrapperBase):
+            yield from ((family, series._labelnames) for family in series.describe())  # noqa: SLF001 - not told otherwise
+        elif isinstance(series, Histogram):
+            yield from ((family, series.label_names) for family in series.describe())
 
 
 def _plain(default: object) -> str:

@@ -67,7 +67,11 @@ class ClaimRequest(NamedTuple):
 
 
 class ClaimedJob(NamedTuple):
-    """A job as it is handed out. `variables` is the instance's map at this moment, as JSON."""
+    """A job as it is handed out. `variables` is the instance's map at this moment, as JSON.
+
+    `created_at_ms`: when this delivery was queued; `ready_at_ms`: from when on it could be had. `traceparent` is the
+    instance's.
+    """
 
     job: JobRef
     job_type: str
@@ -77,6 +81,8 @@ class ClaimedJob(NamedTuple):
     business_key: str | None
     retries_remaining: int
     created_at_ms: int
+    ready_at_ms: int
+    traceparent: str | None
     locked_at_ms: int
     lease_expires_at_ms: int
     worker_id: str

@@ -34,6 +34,14 @@ def test_start_keeps_what_it_was_given(flow):
     assert (driver.outcome.verdict, driver.outcome.error) == (None, None)
 
 
+def test_start_keeps_its_trace(flow):
+    """The trace of a start belongs to the instance and to its record; without one there is none."""
+    driver = flow(ASK)
+    driver.do(cmd.StartInstance(instance_id="01JZZZZZZZZZZZZZZZZZZZZZZZ", traceparent="00-a-b-01"))
+    assert driver.instance.traceparent == driver.committed[0].events[0].traceparent == "00-a-b-01"
+    assert flow(ASK).start().instance.traceparent is None
+
+
 def test_start_enters_the_first_step(flow):
     """An instance begins at the first step of the author's list."""
     driver = flow(ASK)

@@ -13,6 +13,8 @@ import pytest
 from workflow_sdk.client.grpc import GrpcEngineClient
 
 PAGE = Path(__file__).parents[3] / "docs" / "reference" / "metrics.md"
+LOCK_CONFLICTS = "workflow_engine_job_lock_conflicts_total"
+DELAY_MS = 500
 STEPS = [
     {
         "id": "work",
@@ -85,6 +87,36 @@ async def test_every_documented_series_moves_and_every_series_is_documented(star
     wanted = documented()
     assert found.keys() == wanted.keys()
     assert [name for name, kind in wanted.items() if kind != "gauge" and not found[name]] == []
+
+
+async def test_a_poll_that_waited_for_nothing_is_counted(start_server):
+    """A poll without a job counts the same whether it waited first or not."""
+    server = await start_server()
+    for wait_ms in (0, 1):
+        body = {"workerId": "w", "jobTypes": ["idle"], "waitMs": wait_ms}
+        await asyncio.to_thread(call, f"{server.addresses.rest}/v1/jobs/poll", body)
+    assert values(await asyncio.to_thread(read, server.addresses.metrics))[LOCK_CONFLICTS] == 2
+
+
+async def test_a_delayed_retry_is_not_picked_up_late(start_server):
+    """The pickup latency begins when a delivery is ready, not when it was put off."""
+    server = await start_server()
+    await asyncio.to_thread(delayed_retry, f"{server.addresses.rest}/v1")
+    page = await asyncio.to_thread(read, server.addresses.metrics)
+    (total,) = re.findall(r"^engine_job_pickup_latency_seconds_sum (\S+)$", page, re.MULTILINE)
+    assert float(total) < DELAY_MS / 1000
+
+
+def delayed_retry(rest: str) -> None:
+    """Fail a job that is to be tried again after a while, and wait for it."""
+    named = [{"name": step["id"], **step} for step in STEPS]
+    call(f"{rest}/definitions", {"id": "flow", "name": "Flow", "steps": named})
+    call(f"{rest}/instances", {"definitionId": "flow"})
+    poll = {"workerId": "w", "jobTypes": ["work"], "waitMs": 10_000}
+    (job,) = call(f"{rest}/jobs/poll", poll)["jobs"]
+    failure = {"workerId": "w", "errorMessage": "no", "retryable": True, "retryAfterMs": DELAY_MS}
+    call(f"{rest}/jobs/{job['id']}/fail", failure)
+    assert call(f"{rest}/jobs/poll", poll)["jobs"]
 
 
 def read(url: str) -> str:

@@ -8,7 +8,7 @@ from rochallor.stores.handout import Ready, by_types, hand_out
 
 
 def ready(count, instance="i"):
-    return [Ready(n, JobRef(f"{instance}{n}", 1, 1), "t", "s", "d", 1, None, 0, 0) for n in range(count)]
+    return [Ready(n, JobRef(f"{instance}{n}", 1, 1), "t", "s", "d", 1, None, 0, 0, 0, None) for n in range(count)]
 
 
 def wish(max_jobs=10, types=("t",)):
@@ -39,7 +39,7 @@ def test_a_request_without_room_leaves_the_round_and_the_job_goes_to_the_next():
 def test_variables_are_read_once_per_instance_and_not_ahead():
     """Many jobs of one instance cost one read, and nothing is read for jobs nobody takes."""
     asked = []
-    jobs = [*(Ready(n, JobRef("same", n, 1), "t", "s", "d", 1, None, 0, 0) for n in range(3)), *ready(5)]
+    jobs = [*(Ready(n, JobRef("same", n, 1), "t", "s", "d", 1, None, 0, 0, 0, None) for n in range(3)), *ready(5)]
     hand_out([wish(4)], jobs, lambda instance: asked.append(instance) or b"{}", 0)
     assert asked == ["same", "i0"]
 

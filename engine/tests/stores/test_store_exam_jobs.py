@@ -29,7 +29,7 @@ def wish(worker="w", *job_types, max_jobs=10):
 
 async def test_a_claimed_job_says_everything_a_worker_needs(world):
     """A claim answers with the job's identity, its definition, its lease and the variables."""
-    instance = await world.start(variables=b'{"amount": 7}', business_key="order-1")
+    instance = await world.start(variables=b'{"amount": 7}', business_key="order-1", traceparent="00-a-b-01")
     created_ms = world.now_ms
     world.now_ms += 5
     [claimed] = await world.claim("a", lease_ms=1_000, worker="anna")
@@ -37,8 +37,21 @@ async def test_a_claimed_job_says_everything_a_worker_needs(world):
     assert (claimed.job_type, claimed.step_id, claimed.retries_remaining) == ("a", "a", 2)
     assert (claimed.definition_id, claimed.definition_version) == ("straight", 1)
     assert (claimed.business_key, claimed.created_at_ms) == ("order-1", created_ms)
+    assert (claimed.ready_at_ms, claimed.traceparent) == (created_ms, "00-a-b-01")
     assert (claimed.locked_at_ms, claimed.lease_expires_at_ms) == (world.now_ms, world.now_ms + 1_000)
     assert (claimed.worker_id, claimed.lease_token, claimed.variables) == ("anna", "token-of-anna", b'{"amount":7}')
+
+
+async def test_a_delayed_job_says_since_when_it_could_be_had(world):
+    """A retry that had to wait is created at the failure and ready after its delay."""
+    await world.start()
+    [claimed] = await world.claim("a")
+    await world.fail(claimed.job, retry_after_ms=1_000)
+    failed_ms, world.now_ms = world.now_ms, world.now_ms + 1_000
+    async with world.store.transaction() as tx:
+        await tx.ripen(world.now_ms)
+    [again] = await world.claim("a")
+    assert (again.created_at_ms, again.ready_at_ms, again.traceparent) == (failed_ms, failed_ms + 1_000, None)
 
 
 async def test_a_job_carries_the_variables_of_the_moment_it_is_claimed(world):

@@ -55,6 +55,7 @@ def born(instance_id: str, event: ev.InstanceStarted, at_ms: int) -> Instance:
         variables=dict(event.variables),
         business_key=event.business_key,
         parent_instance_id=event.parent_instance_id,
+        traceparent=event.traceparent,
     )
 
 

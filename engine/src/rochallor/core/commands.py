@@ -15,10 +15,11 @@ SYSTEM = "engine"
 
 
 class Command(msgspec.Struct, frozen=True, kw_only=True):
-    """What all commands have: the instance, and who asks."""
+    """What all commands have: the instance, who asks, and the trace that the request is part of (W3C)."""
 
     instance_id: str
     actor: str = ""
+    traceparent: str | None = None
 
     @property
     def kind(self) -> str:

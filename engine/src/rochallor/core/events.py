@@ -23,13 +23,14 @@ class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, tag_field
 
 
 class InstanceStarted(Event, frozen=True):
-    """A run began with these variables."""
+    """A run began with these variables, in the trace of whoever started it."""
 
     definition_id: str
     definition_version: int
     variables: Variables
     business_key: str | None = None
     parent_instance_id: str | None = None
+    traceparent: str | None = None
 
 
 class StepEntered(Event, frozen=True):

@@ -29,6 +29,7 @@ def start(definition: Definition, command: cmd.StartInstance, context: Context) 
         variables=command.variables,
         business_key=command.business_key,
         parent_instance_id=command.parent_instance_id,
+        traceparent=command.traceparent,
     )
     run = Run(definition, born(command.instance_id, born_with, context.now_ms), context)
     run.events.append(born_with)

@@ -127,7 +127,8 @@ class Instance(msgspec.Struct, omit_defaults=True):
     """One run of a definition: its open state.
 
     `open` keeps entry order. `visits` counts executions per step id, `task_outcomes` says how the latest execution of
-    each user task ended (`completed` by a caller or `closed` otherwise).
+    each user task ended (`completed` by a caller or `closed` otherwise). `traceparent` is its starter's, in the form of
+    the W3C.
     """
 
     id: str
@@ -139,6 +140,7 @@ class Instance(msgspec.Struct, omit_defaults=True):
     business_key: str | None = None
     parent_instance_id: str | None = None
     child_instance_id: str | None = None
+    traceparent: str | None = None
     completed_at_ms: int | None = None
     failure_reason: str | None = None
     revision: int = 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Callable, Coroutine
@@ -17,6 +18,7 @@ from rochallor.serve.logs import lines_of, set_up_logging, wants_json
 from rochallor.serve.plan import Plan, plan
 from rochallor.serve.security import Security, security_of
 from rochallor.serve.server import Addresses, Server
+from rochallor.serve.tracing import Tracing, tracing_of
 from rochallor.shell.clocks import SystemClock
 
 __all__ = ["Addresses", "Server", "plan", "run", "serve"]
@@ -37,7 +39,7 @@ def serve(loaded: Loaded, on_ready: Callable[[Addresses], None] | None = None) -
     set_up_logging(config, json=json)
     for sentence in (*loaded.warnings, *planned.warnings):
         log.warning(sentence)
-    return run(_serve(config, planned, security, on_ready or _log_ready, json=json))
+    return run(_serve(config, planned, security, on_ready or _log_ready, tracing_of(os.environ), json=json))
 
 
 def run(main: Coroutine[Any, Any, int]) -> int:
@@ -58,7 +60,13 @@ def _let_the_collector_rest() -> None:
 
 
 async def _serve(
-    config: Config, planned: Plan, security: Security, on_ready: Callable[[Addresses], None], *, json: bool
+    config: Config,
+    planned: Plan,
+    security: Security,
+    on_ready: Callable[[Addresses], None],
+    tracing: Tracing | None,
+    *,
+    json: bool,
 ) -> int:
     stop = stop_at_signals()
     if security.tokens is not None:
@@ -72,6 +80,7 @@ async def _serve(
         cors_origins=planned.cors_origins,
         lines=lines,
         security=security,
+        tracing=tracing,
     )
     try:
         on_ready(await server.start())

@@ -18,10 +18,14 @@ from rochallor.core.events import StepEntered
 from rochallor.core.ids import step_execution_id
 from rochallor.ports import Clock
 from rochallor.shell.desk import Desk
+from rochallor.shell.traces import current_trace_id, trace_id_of
 
 
 class StepLine(msgspec.Struct):
-    """One step execution entered; `attempt` counts executions of this step in its instance, from 1."""
+    """One step execution entered; `attempt` counts executions of this step in its instance, from 1.
+
+    `trace_id` is the one of whoever started the instance.
+    """
 
     time: str
     instance_id: str
@@ -31,12 +35,16 @@ class StepLine(msgspec.Struct):
     step_type: str
     step_execution_id: str
     attempt: int
+    trace_id: str | msgspec.UnsetType = msgspec.UNSET
     level: str = "info"
     event: str = "step dispatched"
 
 
 class RequestLine(msgspec.Struct):
-    """One request answered: `route` is the pattern or the rpc, `status` HTTP's number or gRPC's word."""
+    """One request answered: `route` is the pattern or the rpc, `status` HTTP's number or gRPC's word.
+
+    `trace_id` is the caller's.
+    """
 
     time: str
     transport: str
@@ -44,6 +52,7 @@ class RequestLine(msgspec.Struct):
     route: str
     status: int | str
     ms: float
+    trace_id: str | msgspec.UnsetType = msgspec.UNSET
     level: str = "info"
     event: str = "request"
 
@@ -85,6 +94,7 @@ class StreamLines:
         at = rfc3339(desk.now_ms)
         for change in desk.changes:
             after = change.after
+            trace_id = trace_id_of(after.traceparent) if after.traceparent else msgspec.UNSET
             for event in change.committed.events:
                 if type(event) is StepEntered:
                     self._put(
@@ -97,13 +107,15 @@ class StreamLines:
                             event.step_type.value,
                             step_execution_id(after.id, event.seq),
                             event.attempt,
+                            trace_id,
                         )
                     )
 
     def request(self, transport: str, method: str, route: str, status: int | str, seconds: float) -> None:
         """Write a line for an answered request."""
         at = rfc3339(self._clock.now_ms())
-        self._put(RequestLine(at, transport, method, route, status, round(seconds * 1000, 3)))
+        trace_id = current_trace_id() or msgspec.UNSET
+        self._put(RequestLine(at, transport, method, route, status, round(seconds * 1000, 3), trace_id))
 
     def _put(self, line: Line) -> None:
         if not self._pending:

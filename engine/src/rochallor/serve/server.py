@@ -19,6 +19,7 @@ from rochallor.serve.metrics_app import MetricsApp
 from rochallor.serve.observers import observe_grpc, observe_rest
 from rochallor.serve.plan import is_loopback
 from rochallor.serve.security import OPEN_DOORS, Security
+from rochallor.serve.tracing import Tracing
 from rochallor.shell.clocks import SystemClock, SystemEntropy
 from rochallor.shell.engine import Engine
 from rochallor.transports.grpc import Health, bind, create_server
@@ -51,6 +52,7 @@ class Server:
         grace_s: int = GRACE_S,
         security: Security = OPEN_DOORS,
         limits: Limits | None = None,
+        tracing: Tracing | None = None,
     ) -> None:
         self._config = config
         self._host = host
@@ -66,6 +68,10 @@ class Server:
             store, clock=clock or SystemClock(), entropy=entropy or SystemEntropy(), settings=config.settings
         )
         self.engine.executor.after_commit.append(self._lines.steps)
+        self._tracing = tracing
+        if tracing is not None:
+            self.engine.traceparent_of = tracing.traceparent_of
+            self.engine.executor.after_commit.append(tracing.committed)
 
     async def start(self) -> Addresses:
         """Start everything; raises `OSError` or `WorkflowError` when a part cannot, the others are stopped then."""
@@ -92,6 +98,8 @@ class Server:
             await asyncio.gather(*(stop() for stop in self._stops))
         finally:
             await self.engine.stop()
+            if self._tracing is not None:
+                await asyncio.to_thread(self._tracing.close)
 
     def _rest_app(self) -> object:
         observe = observe_rest(self.engine.metrics, self._lines)

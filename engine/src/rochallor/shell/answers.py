@@ -32,8 +32,8 @@ def instance_view(instance: Instance) -> InstanceView:
     )
 
 
-def job_view(claimed: ClaimedJob) -> JobView:
-    """Return a job as its worker sees it."""
+def job_view(claimed: ClaimedJob, traceparent: str | None) -> JobView:
+    """Return a job as its worker sees it; `traceparent` is what the worker's spans belong under."""
     job = claimed.job
     return JobView(
         id=str(job),
@@ -53,6 +53,7 @@ def job_view(claimed: ClaimedJob) -> JobView:
         business_key=claimed.business_key,
         definition_id=claimed.definition_id,
         definition_version=claimed.definition_version,
+        traceparent=traceparent,
     )
 
 

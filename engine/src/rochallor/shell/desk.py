@@ -29,8 +29,15 @@ class Moment(NamedTuple):
     entropy: int
 
 
+class Cause(NamedTuple):
+    """Why a change was made: its command, and the state before it (None for a start)."""
+
+    command: Command
+    before: Instance | None
+
+
 class Desk:
-    """State by name, the transaction it came from, and the changes so far.
+    """State by name, the transaction it came from, and the changes so far, each with its cause beside it.
 
     `ready` counts the new claimable jobs by type; `plans` are the times at which something of this batch falls due;
     `released` are the definitions of which a business key became free.
@@ -41,6 +48,7 @@ class Desk:
         self.loaded = loaded
         self.now_ms = moment.now_ms
         self.changes: list[Change] = []
+        self.causes: list[Cause] = []
         self.ready: Counter[str] = Counter()
         self.plans: list[int] = []
         self.released: set[str] = set()
@@ -77,7 +85,7 @@ class Desk:
         )
         outcome = step(definition, instance, command, context)
         if outcome.events:
-            self._record(command, outcome)
+            self._record(Cause(command, instance), outcome)
         return outcome
 
     def _key_holder(self, definition_id: str, instance: Instance | None, command: Command) -> str | None:
@@ -85,12 +93,13 @@ class Desk:
         holder = self.loaded.keys.get((definition_id, key)) if key else None
         return holder if holder != command.instance_id else None
 
-    def _record(self, command: Command, outcome: Outcome) -> None:
-        after = outcome.instance
+    def _record(self, cause: Cause, outcome: Outcome) -> None:
+        command, after = cause.command, outcome.instance
         committed = Committed(
             after.id, after.revision, self.now_ms, command.actor, type(command).__name__, outcome.events
         )
         self.changes.append(Change(committed, after))
+        self.causes.append(cause)
         self.loaded.instances[after.id] = after
         if after.business_key is not None:
             self._track_key(after, (after.definition_id, after.business_key))

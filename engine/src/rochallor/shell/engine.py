@@ -17,7 +17,7 @@ from rochallor.core.machine import Outcome
 from rochallor.core.model import Instance
 from rochallor.core.variables import parse_variables
 from rochallor.ports import Clock, Entropy, InstanceFilter, Shared, Store, Transaction, UserTaskFilter, UserTaskRow
-from rochallor.shell import checks
+from rochallor.shell import checks, traces
 from rochallor.shell.answers import instance_view, summary_of, task_view
 from rochallor.shell.definitions import Definitions
 from rochallor.shell.executor import Executor
@@ -158,6 +158,7 @@ class Engine(JobDesk):
         command = cmd.StartInstance(
             instance_id=ulid(self.clock.now_ms(), self.entropy.bits(80)),
             actor=actor,
+            traceparent=traces.current(),
             variables=parse_variables(variables, pointer="/variables"),
             business_key=checks.business_key(business_key),
         )
@@ -216,6 +217,7 @@ class Engine(JobDesk):
         command = cmd.RetryStep(
             instance_id=instance_id,
             actor=actor,
+            traceparent=traces.current(),
             step_id=step_id,
             variables=parse_variables(variables, pointer="/variables"),
             expected_revision=expected_revision,
@@ -265,6 +267,7 @@ class Engine(JobDesk):
         command = cmd.CompleteUserTask(
             instance_id=instance_id,
             actor=actor or completed_by,
+            traceparent=traces.current(),
             step_id=step_id,
             completed_by=completed_by.replace("\x00", ""),
             result=parse_variables(result, pointer="/result"),
@@ -285,6 +288,7 @@ class Engine(JobDesk):
         command = cmd.SignalWait(
             instance_id=instance_id,
             actor=actor,
+            traceparent=traces.current(),
             step_id=step_id,
             variables=parse_variables(variables),
             expected_revision=expected_revision,

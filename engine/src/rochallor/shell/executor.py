@@ -63,6 +63,7 @@ class Executor:
         self._settings = settings
         self._metrics = metrics
         self._queue: deque[Submission] = deque()
+        metrics.queue_depth.set_function(lambda: len(self._queue))
         self._new_polls: deque[WaitingPoll] = deque()
         self._appeared: set[str] = set()
         self._wake = asyncio.Event()
@@ -94,9 +95,11 @@ class Executor:
         self._new_polls.append(poll)
         self._wake.set()
         try:
-            return await poll.answer
+            jobs = await poll.answer
         finally:
             self.polls.forget(poll)
+        self._metrics.polled(jobs)
+        return jobs
 
     def nudge(self, ready: Counter[str]) -> None:
         """Let waiting polls look again, because jobs of these types have appeared elsewhere.
@@ -130,7 +133,6 @@ class Executor:
         self._wake.set()
 
     def _take(self) -> list[Submission]:
-        self._metrics.queue_depth.set(len(self._queue))
         count = min(len(self._queue), self._settings.batch_limit)
         return [self._queue.popleft() for _ in range(count)]
 
@@ -213,7 +215,6 @@ class Executor:
                 continue
             if jobs or poll.deadline <= now or self.draining:
                 poll.answer.set_result(jobs)
-                self._metrics.polled(jobs)
             elif self._appeared.isdisjoint(poll.request.job_types):
                 self.polls.park(poll)
             else:

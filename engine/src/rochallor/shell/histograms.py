@@ -45,7 +45,7 @@ class Histogram:
     ) -> None:
         self._name = name
         self._documentation = documentation
-        self._labels = tuple(labels)
+        self.label_names = tuple(labels)
         self._bounds = tuple(float(bound) for bound in buckets)
         self._children: dict[tuple[str, ...], Observed] = {}
         if not labels:
@@ -61,11 +61,11 @@ class Histogram:
 
     def describe(self) -> Iterable[Metric]:
         """Tell the registry the name, without values."""
-        return [HistogramMetricFamily(self._name, self._documentation, labels=self._labels)]
+        return [HistogramMetricFamily(self._name, self._documentation, labels=self.label_names)]
 
     def collect(self) -> Iterable[Metric]:
         """Return the series as they stand."""
-        family = HistogramMetricFamily(self._name, self._documentation, labels=self._labels)
+        family = HistogramMetricFamily(self._name, self._documentation, labels=self.label_names)
         edges = [*map(floatToGoString, self._bounds), "+Inf"]
         for values, child in self._children.items():
             buckets = list(zip(edges, accumulate(child.counts), strict=True))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import NamedTuple, TypeVar
 
 from rochallor.access import ANYBODY, Caller
@@ -12,8 +12,8 @@ from rochallor.core.ids import JobRef, parse_job_id
 from rochallor.core.machine import Outcome
 from rochallor.core.reports import Verdict
 from rochallor.core.variables import parse_variables
-from rochallor.ports import ClaimRequest, Entropy, Reads
-from rochallor.shell import checks
+from rochallor.ports import ClaimedJob, ClaimRequest, Entropy, Reads
+from rochallor.shell import checks, traces
 from rochallor.shell.answers import job_view
 from rochallor.shell.executor import Executor
 from rochallor.shell.history import delivered
@@ -26,8 +26,13 @@ _TOKEN_BITS = 80
 T = TypeVar("T")
 
 
+def passed_on(claimed: ClaimedJob) -> str | None:
+    """Return the starter's traceparent: an engine that makes no spans of its own stands in nobody's way."""
+    return claimed.traceparent
+
+
 class JobDesk:
-    """Every operation of a worker, over an executor.
+    """Every operation of a worker, over an executor. `traceparent_of` says under what a worker's spans belong.
 
     `caller` is whose token the worker has: the audit names it, and it may be limited to some job types. A poll for
     another type is refused (`Forbidden`), and so is a report about a job of another type while its step is open.
@@ -37,6 +42,7 @@ class JobDesk:
         self.executor = executor
         self.settings = settings
         self.entropy = entropy
+        self.traceparent_of: Callable[[ClaimedJob], str | None] = passed_on
         self._reads = reads
 
     async def poll_jobs(
@@ -48,7 +54,7 @@ class JobDesk:
         """
         request = self._claim_request(poll, default_max_jobs, max_bytes, caller)
         claimed = await self.executor.poll(request, self._wait_ms(poll))
-        return [job_view(job) for job in claimed]
+        return self._views(claimed)
 
     async def complete_job(
         self,
@@ -90,7 +96,10 @@ class JobDesk:
         pending = [self._enqueue(outcome, worker_id, caller) for outcome in report.outcomes or ()]
         claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
         results = [await self._result(entry) for entry in pending]
-        return ReportView(results=results, jobs=[job_view(job) for job in claimed])
+        return ReportView(results=results, jobs=self._views(claimed))
+
+    def _views(self, claimed: list[ClaimedJob]) -> list[JobView]:
+        return [job_view(job, self.traceparent_of(job)) for job in claimed]
 
     def _claim_request(self, poll: Poll, default_max_jobs: int, max_bytes: int | None, caller: Caller) -> ClaimRequest:
         wanted = poll.max_jobs or default_max_jobs
@@ -115,6 +124,7 @@ class JobDesk:
         return cmd.CompleteJob(
             instance_id=job.instance_id,
             actor=caller.name or worker_id,
+            traceparent=traces.current(),
             job=job,
             worker_id=checks.worker(worker_id),
             variables=parse_variables(variables, pointer="/variables"),
@@ -196,6 +206,7 @@ def _failure(job_id: str, worker_id: str, failed: JobFailed, lease_token: str, c
     return cmd.FailJob(
         instance_id=job.instance_id,
         actor=caller.name or worker_id,
+        traceparent=traces.current(),
         job=job,
         worker_id=worker_id,
         retryable=failed.retryable,

@@ -27,11 +27,14 @@ class Metrics:
     def __init__(self) -> None:
         self.registry = registry = CollectorRegistry()
         self.definitions_uploaded = Counter(
-            "workflow_definitions_uploaded", "Definition versions stored.", registry=registry
+            "workflow_definitions_uploaded", "Definitions accepted, also such as changed nothing.", registry=registry
         )
         self.instances_started = Counter("workflow_instances_started", "Instances started.", registry=registry)
         self.instances_completed = Counter(
-            "workflow_instances_completed", "Instances ended, by how.", ["outcome"], registry=registry
+            "workflow_instances_completed",
+            "Instances ended: completed, failed, cancelled.",
+            ["outcome"],
+            registry=registry,
         )
         self.steps_executed = Counter(
             "workflow_steps_executed", "Step executions entered.", ["step_type"], registry=registry
@@ -61,11 +64,11 @@ class Metrics:
             registry=registry,
         )
         self.lock_conflicts = Counter(
-            "workflow_engine_job_lock_conflicts", "Polls that found nothing.", registry=registry
+            "workflow_engine_job_lock_conflicts", "Polls that were answered without a job.", registry=registry
         )
         self.transaction_seconds = Histogram(
             "engine_db_transaction_duration_seconds",
-            "Store transactions.",
+            "Store transactions, by what is in them: commands, claims, both.",
             ["tx_type"],
             buckets=_FAST,
             registry=registry,
@@ -86,15 +89,16 @@ class Metrics:
         self.timers_late = Histogram(
             "rochallor_timers_late_seconds", "How long after its time a timer fired.", buckets=_FAST, registry=registry
         )
+        ended = {outcome: self.instances_completed.labels(outcome) for outcome in ("completed", "failed", "cancelled")}
         self._steps = {kind: self.steps_executed.labels(kind.value) for kind in StepType}
         self._count: dict[type, Callable[[Any], None]] = {
             ev.InstanceStarted: lambda _event: self.instances_started.inc(),
             ev.StepEntered: lambda event: self._steps[event.step_type].inc(),
             ev.JobRetried: lambda _event: self.job_retries.inc(),
             ev.JobExpired: lambda _event: self.job_timeouts.inc(),
-            ev.InstanceCompleted: lambda _event: self.instances_completed.labels("completed").inc(),
-            ev.InstanceFailed: lambda _event: self.instances_completed.labels("failed").inc(),
-            ev.InstanceCancelled: lambda _event: self.instances_completed.labels("cancelled").inc(),
+            ev.InstanceCompleted: lambda _event: ended["completed"].inc(),
+            ev.InstanceFailed: lambda _event: ended["failed"].inc(),
+            ev.InstanceCancelled: lambda _event: ended["cancelled"].inc(),
         }
 
     def committed(self, changes: Sequence[Change], batch: int) -> None:
@@ -120,7 +124,6 @@ class Metrics:
         if not jobs:
             self.lock_conflicts.inc()
         for job in jobs:
-            seconds = (job.locked_at_ms - job.created_at_ms) / 1000
-            self.pickup_latency.observe(seconds)
+            self.pickup_latency.observe((job.locked_at_ms - job.ready_at_ms) / 1000)
             if job.job.delivery == 1:
-                self.poll_latency.observe(seconds)
+                self.poll_latency.observe((job.locked_at_ms - job.created_at_ms) / 1000)

@@ -96,7 +96,10 @@ class HistoryItem(View, kw_only=True):
 
 
 class JobView(View, kw_only=True):
-    """A job handed to a worker. `attempt` is the delivery number of its step execution, from 1."""
+    """A job handed to a worker. `attempt` is the delivery number of its step execution, from 1.
+
+    `traceparent` is what the worker's own spans belong under.
+    """
 
     id: str
     instance_id: str
@@ -115,6 +118,7 @@ class JobView(View, kw_only=True):
     business_key: str | None = None
     definition_id: str
     definition_version: int
+    traceparent: str | None = None
 
 
 class UploadView(View, kw_only=True):

@@ -127,6 +127,7 @@ class Chain:
             variables=parent.variables,
             business_key=parent.business_key,
             parent_instance_id=parent.id,
+            traceparent=parent.traceparent,
         )
         try:
             await desk.start(self.target, None, start)

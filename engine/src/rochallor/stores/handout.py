@@ -27,6 +27,8 @@ class Ready(NamedTuple):
     business_key: str | None
     retries_remaining: int
     created_at_ms: int
+    ready_at_ms: int
+    traceparent: str | None
 
 
 class _Taker:

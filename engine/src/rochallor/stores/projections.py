@@ -37,6 +37,7 @@ class JobRow(NamedTuple):
     created_at_ms: int
     ready_at_ms: int
     delayed: bool
+    traceparent: str | None
 
 
 class TaskRow(NamedTuple):
@@ -186,6 +187,7 @@ def _queue(batch: Batch, change: Change, event: ev.JobCreated | ev.JobRetried | 
         created_at_ms=committed.at_ms,
         ready_at_ms=event.ready_at_ms,
         delayed=event.ready_at_ms > committed.at_ms,
+        traceparent=after.traceparent,
     )
 
 

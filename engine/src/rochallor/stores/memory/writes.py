@@ -173,6 +173,8 @@ def _ready(order: int, job: JobRef, row: JobRow) -> Ready:
         business_key=row.business_key,
         retries_remaining=row.retries_remaining,
         created_at_ms=row.created_at_ms,
+        ready_at_ms=row.ready_at_ms,
+        traceparent=row.traceparent,
     )
 
 

@@ -72,8 +72,8 @@ class Claims:
             group = [requests[place] for place in places]
             limit = min(sum(request.max_jobs for request in group), MOST_AT_ONCE)
             rows = await self._ready(job_types, limit)
-            sizes = {row[1]: _weight(row[11]) for row in rows}
-            ready = [Ready(row[0], JobRef(row[1], row[2], row[3]), *row[4:11]) for row in rows]
+            sizes = {row[1]: _weight(row[13]) for row in rows}
+            ready = [Ready(row[0], JobRef(row[1], row[2], row[3]), *row[4:13]) for row in rows]
             handed = await self._lock(hand_out(group, ready, sizes.__getitem__, now_ms))
             self._note(ready, {job.job for jobs in handed for job in jobs})
             for place, jobs in zip(places, handed, strict=True):

@@ -30,12 +30,12 @@ WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq;
 -- Rows get their `seq` in the order of the arrays.
 -- name: insert_job
 INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
-                 retries_remaining, created_at_ms, ready_at_ms, delayed, ready)
+                 retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent, ready)
 SELECT new.*, NOT new.delayed
 FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-            $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[])
+            $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[], $13::text[])
      AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
-             retries_remaining, created_at_ms, ready_at_ms, delayed);
+             retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent);
 
 -- name: delete_step_timers
 DELETE FROM timer USING unnest($1::text[], $2::bigint[]) AS gone (instance_id, step_seq)
@@ -142,6 +142,7 @@ FROM unnest($1::text[]) AS wanted (id);
 -- name: ready_jobs
 SELECT job.seq, job.instance_id, job.step_seq, job.delivery, job.job_type, job.step_id, job.definition_id,
        job.definition_version, job.business_key, job.retries_remaining, job.created_at_ms,
+       job.ready_at_ms, job.traceparent,
        (SELECT octet_length(variables) FROM instance WHERE instance.id = job.instance_id)
 FROM unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
 CROSS JOIN LATERAL (

@@ -20,8 +20,8 @@ DELETE FROM job WHERE instance_id = ? AND step_seq = ?;
 
 -- name: insert_job
 INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
-                 retries_remaining, created_at_ms, ready_at_ms, delayed)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+                 retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
 -- name: delete_step_timers
 DELETE FROM timer WHERE instance_id = ? AND step_seq = ?;
@@ -87,7 +87,7 @@ SELECT max(version) FROM definition WHERE id = ?;
 -- One type at a time: the index gives the oldest of each, the caller merges. IN (…) would sort all that wait.
 -- name: ready_jobs
 SELECT seq, instance_id, step_seq, delivery, job_type, step_id, definition_id, definition_version, business_key,
-       retries_remaining, created_at_ms
+       retries_remaining, created_at_ms, ready_at_ms, traceparent
 FROM job INDEXED BY job_ready
 WHERE worker_id IS NULL AND delayed = 0 AND job_type = ?
 ORDER BY seq LIMIT ?;

@@ -55,6 +55,7 @@ def _job(view: JobView, *, as_json: bool) -> pb.Job:
         definition_id=view.definition_id,
         definition_version=view.definition_version,
         created_at=timestamp(view.created_at),
+        traceparent=view.traceparent or "",
     )
     if as_json:
         message.variables_json = bytes(view.variables)

@@ -16,6 +16,7 @@ from google.protobuf.message import DecodeError
 
 from rochallor.access import Guard
 from rochallor.core.errors import BadRequest, InternalError, WorkflowError
+from rochallor.shell import traces
 from rochallor.shell.acting import acting_for
 from rochallor.transports.grpc.errors import refuse, status_name
 from rochallor.transports.grpc.rpcs import RPCS, STREAMS
@@ -69,8 +70,17 @@ def operation_of(name: str) -> str:
 
 
 def _authorization(metadata: Any) -> bytes:
-    value = next((value for key, value in metadata or () if key == "authorization"), "")
-    return value.encode("utf-8", "replace") if isinstance(value, str) else bytes(value)
+    return _entry(metadata, "authorization").encode("utf-8", "replace")
+
+
+def _entry(metadata: Any, name: str) -> str:
+    """Return the value of a metadata entry (its name in lower case), "" when it is absent."""
+    value = next((value for key, value in metadata or () if key == name), "")
+    return value if isinstance(value, str) else bytes(value).decode("utf-8", "replace")
+
+
+def _enter_trace(call: Any) -> None:
+    traces.enter(_entry(call.invocation_metadata(), "traceparent"))
 
 
 def _refuser(name: str, error: WorkflowError, observe: Observe | None) -> Callable[[Any, Any], Awaitable[None]]:
@@ -92,6 +102,7 @@ def _behaviour(name: str, engine: Engine, observe: Observe | None) -> Callable[[
     parse, answer = RPCS[name].request.FromString, RPCS[name].answer
 
     async def plain(raw: bytes, call: Any) -> bytes:
+        _enter_trace(call)
         try:
             response = await answer(engine, parse(raw), call)
             return response.SerializeToString()
@@ -102,6 +113,7 @@ def _behaviour(name: str, engine: Engine, observe: Observe | None) -> Callable[[
         return plain
 
     async def observed(raw: bytes, call: Any) -> bytes:
+        _enter_trace(call)
         done = observe(name)
         try:
             response = await answer(engine, parse(raw), call)
@@ -123,6 +135,7 @@ def _stream(name: str, engine: Engine, observe: Observe | None) -> Callable[[byt
     parse, answer = STREAMS[name].request.FromString, STREAMS[name].answer
 
     async def behaviour(raw: bytes, call: Any) -> AsyncIterator[bytes]:
+        _enter_trace(call)
         done = observe(name) if observe else _unobserved
         try:
             async for message in answer(engine, parse(raw), call):

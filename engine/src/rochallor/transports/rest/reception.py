@@ -14,6 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from rochallor.access import Guard
 from rochallor.core.errors import InternalError, Unavailable, WorkflowError
+from rochallor.shell import traces
 from rochallor.shell.acting import acting_for
 from rochallor.shell.engine import Engine
 from rochallor.transports.rest.answers import Answer, send_answer
@@ -78,6 +79,7 @@ class Reception:
     async def _answer(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive) -> Answer | Stream:
         try:
             call = Call(scope, receive, tuple(map(path_id, ids)), self._limit)
+            traces.enter(call.header(b"traceparent").decode("latin-1"))
             engine = self._engine if self._guard is None else self._admitted(self._guard, route, call)
             async with asyncio.timeout(self._request_s) as limit:
                 return await route.handler(engine, call)

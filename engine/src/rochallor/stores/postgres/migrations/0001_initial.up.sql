@@ -53,6 +53,7 @@ CREATE TABLE job (
     created_at_ms       bigint NOT NULL,
     ready_at_ms         bigint NOT NULL,
     delayed             boolean NOT NULL,
+    traceparent         text,
     ready               boolean NOT NULL,
     worker_id           text,
     lease_token         text,

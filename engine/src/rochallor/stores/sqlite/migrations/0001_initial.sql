@@ -51,6 +51,7 @@ CREATE TABLE job (
     created_at_ms       INTEGER NOT NULL,
     ready_at_ms         INTEGER NOT NULL,
     delayed             INTEGER NOT NULL,
+    traceparent         TEXT,
     worker_id           TEXT,
     lease_token         TEXT,
     locked_at_ms        INTEGER,

@@ -35,7 +35,9 @@ class Client:
     async def call(self, method: str, path: str, body: object = None) -> Answer:
         """Send and return the answer; raises `Lost`."""
         try:
-            return await asyncio.wait_for(self._call(method, path, body), PATIENCE_S)
+            # Not wait_for: in Python 3.11 it can lose a cancellation that comes together with the answer.
+            async with asyncio.timeout(PATIENCE_S):
+                return await self._call(method, path, body)
         except (OSError, EOFError, asyncio.TimeoutError, ValueError) as error:
             self.close()
             raise Lost(f"{method} {path}: {error!r}") from error

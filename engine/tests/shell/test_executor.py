@@ -57,7 +57,7 @@ async def test_batch_the_store_refuses_is_tried_one_by_one(houses):
     await house.upload(TASK, END)
     store.refuse = [StoreConflict("taken")]
     assert all(await asyncio.gather(*(house.start() for _ in range(5))))
-    store.refuse = [StoreConflict("taken") for _ in range(1 + RACES)]
+    store.refuse = [StoreConflict("taken") for _ in range(2 + RACES)]
     results = await asyncio.gather(*(house.start() for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [Conflict, str, str]
 

@@ -7,18 +7,19 @@ on the desk, so its batch-mates never notice it.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import NamedTuple
 
 from rochallor.core.commands import Command, CompleteJob, ExpireLease, FailJob, StartInstance
 from rochallor.core.context import Context, Rules
 from rochallor.core.definition.model import Definition
-from rochallor.core.errors import NotFound
+from rochallor.core.errors import NotFound, WorkflowError
 from rochallor.core.events import Committed, JobCreated, JobExpired, JobRetried, TimerScheduled
 from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome, step
-from rochallor.core.model import Instance
+from rochallor.core.model import Instance, Lease
 from rochallor.core.reports import Verdict
-from rochallor.ports import Change, Loaded, Transaction
+from rochallor.ports import Change, Loaded, Transaction, Wanted
 from rochallor.shell.definitions import Definitions
 
 
@@ -27,6 +28,13 @@ class Moment(NamedTuple):
 
     now_ms: int
     entropy: int
+
+
+class Assumed(NamedTuple):
+    """Instances and leases that were not read but remembered; an instance in here may be old."""
+
+    instances: dict[str, Instance]
+    leases: dict[JobRef, Lease]
 
 
 class Cause(NamedTuple):
@@ -40,12 +48,25 @@ class Desk:
     """State by name, the transaction it came from, and the changes so far, each with its cause beside it.
 
     `ready` counts the new claimable jobs by type; `plans` are the times at which something of this batch falls due;
-    `released` are the definitions of which a business key became free.
+    `released` are the definitions of which a business key became free. `assumed` are the instances that were taken from
+    memory and not yet changed: a change of one stands or falls with the revision that the store holds it against.
     """
 
-    def __init__(self, tx: Transaction, loaded: Loaded, definitions: Definitions, rules: Rules, moment: Moment) -> None:
+    def __init__(
+        self,
+        tx: Transaction,
+        loaded: Loaded,
+        assumed: Assumed,
+        *,
+        definitions: Definitions,
+        rules: Rules,
+        moment: Moment,
+    ) -> None:
         self.tx = tx
         self.loaded = loaded
+        self.assumed = set(assumed.instances)
+        loaded.instances.update(assumed.instances)
+        loaded.leases.update(assumed.leases)
         self.now_ms = moment.now_ms
         self.changes: list[Change] = []
         self.causes: list[Cause] = []
@@ -57,7 +78,27 @@ class Desk:
         self._rules = rules
 
     async def do(self, command: Command) -> Outcome:
-        """Do one command on an existing instance; raises `WorkflowError`."""
+        """Do one command on an existing instance; raises `WorkflowError`.
+
+        Only a change may be built on an assumption. Whatever else comes out of one is decided again on what is stored.
+        """
+        if command.instance_id in self.assumed:
+            with suppress(WorkflowError):
+                outcome = await self._do(command)
+                if outcome.events:
+                    return outcome
+            await self._read_again(command)
+        return await self._do(command)
+
+    async def _read_again(self, command: Command) -> None:
+        self.assumed.discard(command.instance_id)
+        jobs = frozenset({command.job}) if isinstance(command, CompleteJob | FailJob) else frozenset()
+        read = await self.tx.load(Wanted(instances=frozenset({command.instance_id}), jobs=jobs))
+        self.loaded.instances.pop(command.instance_id, None)
+        self.loaded.instances.update(read.instances)
+        self.loaded.leases.update(read.leases)
+
+    async def _do(self, command: Command) -> Outcome:
         instance = self.loaded.instances.get(command.instance_id)
         job = command.job if isinstance(command, CompleteJob | FailJob | ExpireLease) else None
         if instance is None:
@@ -101,6 +142,7 @@ class Desk:
         self.changes.append(Change(committed, after))
         self.causes.append(cause)
         self.loaded.instances[after.id] = after
+        self.assumed.discard(after.id)
         if after.business_key is not None:
             self._track_key(after, (after.definition_id, after.business_key))
         self._track_work(outcome)

@@ -19,6 +19,7 @@ from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unav
 from rochallor.ports import ClaimedJob, ClaimRequest, Clock, Entropy, Store, StoreConflict, Transaction
 from rochallor.shell.definitions import Definitions
 from rochallor.shell.desk import Desk, Moment
+from rochallor.shell.known import Memory
 from rochallor.shell.metrics import Metrics
 from rochallor.shell.settings import Settings
 from rochallor.shell.wakeups import ParkedPolls, PollTimes, WaitingPoll, Watchers
@@ -58,6 +59,7 @@ class Executor:
         self.watchers = Watchers()
         self._store = store
         self._definitions = definitions
+        self._memory = Memory()
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
@@ -144,14 +146,17 @@ class Executor:
     async def _cycle(self, batch: list[Submission], polls: list[WaitingPoll], tries: int = RACES) -> None:
         """Do a batch and its polls in one transaction, then answer all of them.
 
-        What lost a race against another engine, alone, is decided again on what the winner left.
+        What lost a race against another engine is decided again on what the winner left: once all together, because
+        that is what was remembered wrongly, then each alone.
         """
         try:
             await self._transact(batch, polls)
         except Unavailable as error:
+            self._memory.doubt()
             self._refuse(batch, polls, error)
         except StoreConflict as error:
-            if len(batch) + len(polls) == 1 and tries > 1:
+            self._memory.doubt()
+            if tries == RACES or (tries > 1 and len(batch) + len(polls) == 1):
                 await self._cycle(batch, polls, tries - 1)
             else:
                 await self._isolate(batch, polls, error)
@@ -172,6 +177,7 @@ class Executor:
             polls += self.polls.take(desk.ready)
             claimed = await self._claim(tx, polls, now_ms)
         self._metrics.transacted(bool(batch), bool(polls), locked - began, asyncio.get_running_loop().time() - began)
+        self._memory.committed(desk.changes, claimed)
         self.poll_times.asked(polls, now_ms)
         self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):
@@ -186,9 +192,11 @@ class Executor:
         wishes = Wishes()
         for submission in batch:
             submission.work.wish(wishes)
-        loaded = await tx.load(wishes.frozen())
+        wanted, assumed = wishes.without(self._memory)
+        loaded = await tx.load(wanted)
         moment = Moment(now_ms, self._entropy.bits(64))
-        return Desk(tx, loaded, self._definitions, self._settings.rules, moment)
+        rules = self._settings.rules
+        return Desk(tx, loaded, assumed, definitions=self._definitions, rules=rules, moment=moment)
 
     async def _perform(self, submission: Submission, desk: Desk) -> object:
         """Return the work's result or the error it ends with; store errors concern the whole batch and pass."""

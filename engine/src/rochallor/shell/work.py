@@ -17,7 +17,8 @@ from rochallor.core.machine import Outcome
 from rochallor.core.model import Lease
 from rochallor.ports import Transaction, Wanted
 from rochallor.shell import checks
-from rochallor.shell.desk import Desk
+from rochallor.shell.desk import Assumed, Desk
+from rochallor.shell.known import Memory
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -27,17 +28,33 @@ _LAST_CHAIN_RETRY_MS = 5_000
 
 
 class Wishes:
-    """Collects what a batch has to load."""
+    """Collects what a batch has to see. For `reports` an assumption about instance and lease will do."""
 
     def __init__(self) -> None:
         self.instances: set[str] = set()
         self.jobs: set[JobRef] = set()
         self.keys: set[tuple[str, str]] = set()
         self.latest: set[str] = set()
+        self.reports: set[JobRef] = set()
 
-    def frozen(self) -> Wanted:
-        """Return them as the store takes them."""
-        return Wanted(frozenset(self.instances), frozenset(self.jobs), frozenset(self.keys), frozenset(self.latest))
+    def without(self, memory: Memory) -> tuple[Wanted, Assumed]:
+        """Return what has to be loaded, and what is remembered instead.
+
+        An instance that has to be loaded for one work of the batch is not assumed for another.
+        """
+        recalled = {job: memory.recall(job) for job in self.reports}
+        for job, known in recalled.items():
+            if known is None:
+                self.instances.add(job.instance_id)
+                self.jobs.add(job)
+        assumed = Assumed({}, {})
+        for job, known in recalled.items():
+            if known is not None:
+                assumed.leases[job] = known[1]
+                if job.instance_id not in self.instances:
+                    assumed.instances[job.instance_id] = known[0]
+        wanted = Wanted(frozenset(self.instances), frozenset(self.jobs), frozenset(self.keys), frozenset(self.latest))
+        return wanted, assumed
 
 
 class Work(Protocol[T_co]):
@@ -63,8 +80,11 @@ class Do:
     def wish(self, wishes: Wishes) -> None:
         """The instance, and the lease of the job it is about."""
         command = self.command
+        if isinstance(command, cmd.CompleteJob | cmd.FailJob):
+            wishes.reports.add(command.job)
+            return
         wishes.instances.add(command.instance_id)
-        if isinstance(command, cmd.CompleteJob | cmd.FailJob | cmd.ExpireLease):
+        if isinstance(command, cmd.ExpireLease):
             wishes.jobs.add(command.job)
 
     async def perform(self, desk: Desk) -> Outcome:
@@ -187,7 +207,8 @@ class OfTypes(Generic[T]):
         self.caller = caller
 
     def wish(self, wishes: Wishes) -> None:
-        """What the work itself needs; the instance is in it."""
+        """What the work itself needs, and the instance as it is: a type must not be judged by an assumption."""
+        wishes.instances.add(self.job.instance_id)
         self.work.wish(wishes)
 
     async def perform(self, desk: Desk) -> T:

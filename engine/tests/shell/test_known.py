@@ -1,0 +1,155 @@
+"""What an engine remembers: it saves reading, and it is never believed without the store's word."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+from rochallor.access import Caller, Role
+from rochallor.core.errors import Forbidden, Unavailable
+from rochallor.core.ids import parse_job_id
+from rochallor.core.model import Instance
+from rochallor.core.variables import parse_variables
+from rochallor.ports import Change
+from rochallor.shell.known import Memory
+from rochallor.stores.memory import MemoryStore
+from rochallor.stores.memory.store import MemoryTransaction
+
+FORK = {"id": "fork", "type": "PARALLEL_GATEWAY", "parallelNextSteps": ["left", "right"], "joinStep": "join"}
+LEFT = {"id": "left", "type": "SERVICE_TASK", "nextStep": "join"}
+RIGHT = {"id": "right", "type": "SERVICE_TASK", "nextStep": "join"}
+JOIN = {"id": "join", "type": "JOIN_GATEWAY", "nextStep": "end"}
+FIRST = {"id": "first", "type": "SERVICE_TASK", "nextStep": "second"}
+SECOND = {"id": "second", "type": "SERVICE_TASK", "nextStep": "end"}
+END = {"id": "end", "type": "END"}
+
+
+@pytest.fixture
+def loads(monkeypatch):
+    """What stores are asked to load, in order."""
+    seen = []
+    load = MemoryTransaction.load
+
+    async def watched(self, wanted):
+        seen.append(wanted)
+        return await load(self, wanted)
+
+    monkeypatch.setattr(MemoryTransaction, "load", watched)
+    return seen
+
+
+@pytest.fixture
+async def pair(houses):
+    """Two engines on one store."""
+    store = MemoryStore()
+    return await houses(store), await houses(store)
+
+
+async def done(house, job, **fields):
+    await house.engine.complete_job(job.id, "w", lease_token=job.lease_token, **fields)
+
+
+async def test_report_to_the_engine_that_gave_the_job_away_reads_nothing(house, loads):
+    """From start to end a linear instance is read only when its engine has never seen it."""
+    await house.upload(FIRST, SECOND, END)
+    instance_id = await house.start()
+    loads.clear()
+    for step in ("first", "second"):
+        [job] = await house.poll(step)
+        await done(house, job)
+    assert await house.status(instance_id) == "COMPLETED"
+    assert {wanted for wanted in loads if wanted.instances or wanted.jobs} == set()
+
+
+async def test_report_of_a_job_that_memory_has_never_heard_of_is_decided_by_the_store(pair):
+    """An engine that remembers an older state accepts a report about a job which was made since, elsewhere."""
+    here, there = pair
+    await here.upload(FIRST, SECOND, END)
+    instance_id = await here.start()
+    [first] = await here.poll("first")
+    await done(there, first)
+    [second] = await here.poll("second")
+    await done(here, second)
+    assert await here.status(instance_id) == "COMPLETED"
+
+
+async def test_repeated_report_is_late_although_memory_takes_the_job_for_open(pair):
+    """A report that was taken elsewhere already is late here, and changes nothing."""
+    here, there = pair
+    await here.upload(FIRST, SECOND, END)
+    instance_id = await here.start()
+    [first] = await here.poll("first")
+    await done(there, first, variables=b'{"by": "there"}')
+    await done(here, first, variables=b'{"by": "here"}')
+    assert json.loads(bytes((await here.engine.get_instance(instance_id)).variables)) == {"by": "there"}
+
+
+async def test_branches_reported_to_different_engines_both_count(pair):
+    """Each engine remembers the instance before the other's report; the join fires once, with both results."""
+    here, there = pair
+    await here.upload(FORK, LEFT, RIGHT, JOIN, END)
+    instance_id = await here.start()
+    [left], [right] = await here.poll("left"), await there.poll("right")
+    await asyncio.gather(done(here, left, variables=b'{"l": 1}'), done(there, right, variables=b'{"r": 2}'))
+    view = await here.engine.get_instance(instance_id)
+    assert (view.status, json.loads(bytes(view.variables))) == ("COMPLETED", {"l": 1, "r": 2})
+
+
+async def test_worker_limited_to_types_is_judged_by_what_is_stored(pair):
+    """An outdated memory does not let a worker report a job of a type that it may not touch."""
+    here, there = pair
+    await here.upload(FIRST, SECOND, END)
+    await here.start()
+    [first] = await here.poll("first")
+    await done(there, first)
+    [second] = await here.poll("second")
+    limited = Caller("limited", Role.WORKER, frozenset({"first"}))
+    with pytest.raises(Forbidden):
+        await here.engine.complete_job(second.id, "w", lease_token=second.lease_token, caller=limited)
+
+
+async def test_batch_that_failed_is_read_again(houses, loads, monkeypatch):
+    """After a transaction whose outcome nobody knows its instances are no longer taken for known."""
+    house = await houses()
+    await house.upload(FIRST, SECOND, END)
+    instance_id = await house.start()
+    [job] = await house.poll("first")
+
+    async def lost(_self, _changes):
+        raise Unavailable("the connection is gone")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(MemoryTransaction, "save", lost)
+        with pytest.raises(Unavailable):
+            await done(house, job)
+    loads.clear()
+    await done(house, job)
+    assert [wanted.instances for wanted in loads if wanted.instances] == [frozenset({instance_id})]
+
+
+def remembered(memory, name, size, revision=1):
+    variables = parse_variables(b'{"text": "%s"}' % (b"x" * size))
+    memory.committed([Change(None, Instance(name, "flow", 1, 0, variables=variables, revision=revision))], [])
+
+
+def test_memory_is_bounded_by_bytes_and_forgets_the_oldest():
+    """Large variables push out what was seen longest ago, and a forgotten instance frees its bytes."""
+    memory = Memory(limit_bytes=100_000)
+    for number in range(10):
+        remembered(memory, f"i{number}", 30_000)
+    assert list(memory.names()) == ["i7", "i8", "i9"]
+
+
+def test_same_instance_is_counted_once():
+    """An instance that moves a thousand times takes the room of one."""
+    memory = Memory(limit_bytes=100_000)
+    remembered(memory, "first", 100)
+    for revision in range(1_000):
+        remembered(memory, "second", 30_000, revision)
+    assert list(memory.names()) == ["first", "second"]
+
+
+def test_unknown_job_is_not_recalled():
+    """What was never seen is not known."""
+    assert Memory().recall(parse_job_id("01J00000000000000000000000-1-1")) is None

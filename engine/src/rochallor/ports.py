@@ -70,7 +70,8 @@ class ClaimedJob(NamedTuple):
     """A job as it is handed out. `variables` is the instance's map at this moment, as JSON.
 
     `created_at_ms`: when this delivery was queued; `ready_at_ms`: from when on it could be had. `traceparent` is the
-    instance's.
+    instance's. `revision` and `instance` are its state at this moment, decoded when it is asked for: whoever works on
+    the job is likely to report soon.
     """
 
     job: JobRef
@@ -88,6 +89,8 @@ class ClaimedJob(NamedTuple):
     worker_id: str
     lease_token: str
     variables: bytes
+    revision: int
+    instance: Callable[[], Instance]
 
 
 class StoredDefinition(NamedTuple):

@@ -128,6 +128,31 @@ async def test_batch_that_failed_is_read_again(houses, loads, monkeypatch):
     assert [wanted.instances for wanted in loads if wanted.instances] == [frozenset({instance_id})]
 
 
+async def test_engine_that_hands_out_a_job_has_seen_its_instance(pair, loads):
+    """An instance that was started elsewhere is read with the claim, and not again for the report."""
+    here, there = pair
+    await here.upload(FIRST, SECOND, END)
+    instance_id = await here.start()
+    [first] = await there.poll("first")
+    loads.clear()
+    await done(there, first)
+    assert {wanted for wanted in loads if wanted.instances or wanted.jobs} == set()
+    assert await here.status(instance_id) == "ACTIVE"
+
+
+async def test_claim_replaces_a_memory_that_is_older(pair, loads):
+    """What is read with a claim counts more than what was seen before; the report needs no second look."""
+    here, there = pair
+    await here.upload(FIRST, SECOND, END)
+    await here.start()
+    [first] = await here.poll("first")
+    await done(there, first)
+    [second] = await here.poll("second")
+    loads.clear()
+    await done(here, second)
+    assert {wanted for wanted in loads if wanted.instances or wanted.jobs} == set()
+
+
 def remembered(memory, name, size, revision=1):
     variables = parse_variables(b'{"text": "%s"}' % (b"x" * size))
     memory.committed([Change(None, Instance(name, "flow", 1, 0, variables=variables, revision=revision))], [])

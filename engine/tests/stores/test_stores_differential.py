@@ -47,7 +47,7 @@ class Tape:
             *types, max_jobs=self.chance.randrange(1, 5), lease_ms=2_000, max_bytes=self.chance.choice((30, 10_000))
         )
         self.held += [claimed.job for claimed in jobs]
-        return jobs
+        return [claimed._replace(instance=claimed.instance()) for claimed in jobs]
 
     async def complete(self):
         payload = b'{"r": %d}' % self.chance.randrange(9)

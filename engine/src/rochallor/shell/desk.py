@@ -7,19 +7,18 @@ on the desk, so its batch-mates never notice it.
 from __future__ import annotations
 
 from collections import Counter
-from contextlib import suppress
 from typing import NamedTuple
 
 from rochallor.core.commands import Command, CompleteJob, ExpireLease, FailJob, StartInstance
 from rochallor.core.context import Context, Rules
 from rochallor.core.definition.model import Definition
-from rochallor.core.errors import NotFound, WorkflowError
+from rochallor.core.errors import NotFound
 from rochallor.core.events import Committed, JobCreated, JobExpired, JobRetried, TimerScheduled
 from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome, step
-from rochallor.core.model import Instance, Lease
+from rochallor.core.model import Instance
 from rochallor.core.reports import Verdict
-from rochallor.ports import Change, Loaded, Transaction, Wanted
+from rochallor.ports import Change, Loaded, Transaction
 from rochallor.shell.definitions import Definitions
 
 
@@ -28,13 +27,6 @@ class Moment(NamedTuple):
 
     now_ms: int
     entropy: int
-
-
-class Assumed(NamedTuple):
-    """Instances and leases that were not read but remembered; an instance in here may be old."""
-
-    instances: dict[str, Instance]
-    leases: dict[JobRef, Lease]
 
 
 class Cause(NamedTuple):
@@ -56,7 +48,6 @@ class Desk:
         self,
         tx: Transaction,
         loaded: Loaded,
-        assumed: Assumed,
         *,
         definitions: Definitions,
         rules: Rules,
@@ -64,41 +55,19 @@ class Desk:
     ) -> None:
         self.tx = tx
         self.loaded = loaded
-        self.assumed = set(assumed.instances)
-        loaded.instances.update(assumed.instances)
-        loaded.leases.update(assumed.leases)
         self.now_ms = moment.now_ms
         self.changes: list[Change] = []
         self.causes: list[Cause] = []
         self.ready: Counter[str] = Counter()
         self.plans: list[int] = []
         self.released: set[str] = set()
+        self.step = step
         self._entropy = moment.entropy
         self._definitions = definitions
         self._rules = rules
 
     async def do(self, command: Command) -> Outcome:
-        """Do one command on an existing instance; raises `WorkflowError`.
-
-        Only a change may be built on an assumption. Whatever else comes out of one is decided again on what is stored.
-        """
-        if command.instance_id in self.assumed:
-            with suppress(WorkflowError):
-                outcome = await self._do(command)
-                if outcome.events:
-                    return outcome
-            await self._read_again(command)
-        return await self._do(command)
-
-    async def _read_again(self, command: Command) -> None:
-        self.assumed.discard(command.instance_id)
-        jobs = frozenset({command.job}) if isinstance(command, CompleteJob | FailJob) else frozenset()
-        read = await self.tx.load(Wanted(instances=frozenset({command.instance_id}), jobs=jobs))
-        self.loaded.instances.pop(command.instance_id, None)
-        self.loaded.instances.update(read.instances)
-        self.loaded.leases.update(read.leases)
-
-    async def _do(self, command: Command) -> Outcome:
+        """Do one command on an existing instance; raises `WorkflowError`."""
         instance = self.loaded.instances.get(command.instance_id)
         job = command.job if isinstance(command, CompleteJob | FailJob | ExpireLease) else None
         if instance is None:
@@ -124,7 +93,7 @@ class Desk:
             lease=self.loaded.leases.get(job) if job is not None else None,
             key_holder=self._key_holder(definition.id, instance, command),
         )
-        outcome = step(definition, instance, command, context)
+        outcome = self.step(definition, instance, command, context)
         if outcome.events:
             self._record(Cause(command, instance), outcome)
         return outcome
@@ -142,7 +111,6 @@ class Desk:
         self.changes.append(Change(committed, after))
         self.causes.append(cause)
         self.loaded.instances[after.id] = after
-        self.assumed.discard(after.id)
         if after.business_key is not None:
             self._track_key(after, (after.definition_id, after.business_key))
         self._track_work(outcome)

@@ -39,13 +39,17 @@ from rochallor.shell.views import (
     UserTaskView,
 )
 from rochallor.shell.waiting import Demand, waiting_for
+from rochallor.shell.wakeups import Waits
 from rochallor.shell.work import Do, Start, Write
 
 _TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")
 
 
 class Engine(JobDesk):
-    """One engine over one store. `start` before use, `stop` at the end; every method may raise `WorkflowError`."""
+    """One engine over one store. `start` before use, `stop` at the end; every method may raise `WorkflowError`.
+
+    `waits` is by what callers' waits are measured, `sweeper` what sees to things due: a test double has its own.
+    """
 
     def __init__(
         self,
@@ -55,6 +59,8 @@ class Engine(JobDesk):
         entropy: Entropy,
         settings: Settings | None = None,
         metrics: Metrics | None = None,
+        waits: Waits | None = None,
+        sweeper: type[Sweeper] = Sweeper,
     ) -> None:
         self.settings = settings or Settings()
         self.metrics = metrics or Metrics()
@@ -62,11 +68,17 @@ class Engine(JobDesk):
         self.clock = clock
         self._definitions = Definitions(self.settings)
         executor = Executor(
-            store, self._definitions, clock=clock, entropy=entropy, settings=self.settings, metrics=self.metrics
+            store,
+            self._definitions,
+            clock=clock,
+            entropy=entropy,
+            settings=self.settings,
+            metrics=self.metrics,
+            waits=waits,
         )
         super().__init__(executor, store.reads, self.settings, entropy)
         self._neighbours = Neighbours(store.signals, executor) if isinstance(store, Shared) else None
-        self.sweeper = Sweeper(
+        self.sweeper = sweeper(
             store,
             executor,
             clock=clock,
@@ -227,20 +239,20 @@ class Engine(JobDesk):
     async def await_instance(self, instance_id: str, *, wait_ms: int = 0, until: Sequence[str] = ()) -> AwaitView:
         """Return the instance once it has one of the statuses `until` (none: any final one), or after `wait_ms`."""
         wanted = {checks.instance_status(status) for status in until} or set(_TERMINAL)
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + min(max(wait_ms, 0), self.settings.max_wait_ms) / 1000
+        waits = self.executor.waits
+        deadline = waits.time() + min(max(wait_ms, 0), self.settings.max_wait_ms) / 1000
         while True:
             changed = self.executor.watchers.watch(instance_id)
             try:
                 instance = await self._instance(instance_id)
                 reached = instance.status.value in wanted
-                left_s = deadline - loop.time()
-                if reached or left_s <= 0 or self.executor.draining:
+                if reached or waits.time() >= deadline or self.executor.draining:
                     return AwaitView(instance=instance_view(instance), reached=reached)
-                async with asyncio.timeout(left_s):
+                alarm = waits.call_at(deadline, changed.set)
+                try:
                     await changed.wait()
-            except asyncio.TimeoutError:
-                continue
+                finally:
+                    alarm.cancel()
             finally:
                 self.executor.watchers.unwatch(instance_id, changed)
 

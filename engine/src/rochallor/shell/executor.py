@@ -16,13 +16,14 @@ from typing import Any, NamedTuple, TypeVar
 import structlog
 
 from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable, WorkflowError
+from rochallor.core.machine import step
 from rochallor.ports import ClaimedJob, ClaimRequest, Clock, Entropy, Store, StoreConflict, Transaction
 from rochallor.shell.definitions import Definitions
 from rochallor.shell.desk import Desk, Moment
 from rochallor.shell.known import Memory
 from rochallor.shell.metrics import Metrics
 from rochallor.shell.settings import Settings
-from rochallor.shell.wakeups import ParkedPolls, PollTimes, WaitingPoll, Watchers
+from rochallor.shell.wakeups import LoopWaits, ParkedPolls, PollTimes, WaitingPoll, Waits, Watchers
 from rochallor.shell.work import Wishes, Work
 
 T = TypeVar("T")
@@ -42,7 +43,10 @@ class Submission(NamedTuple):
 
 
 class Executor:
-    """Owns the queue and the writer task. `after_commit` are told of every committed desk."""
+    """Owns the queue and the writer task. `after_commit` are told of every committed desk.
+
+    `step` is the machine that decides; whoever tests a test puts a broken one there.
+    """
 
     def __init__(
         self,
@@ -53,8 +57,10 @@ class Executor:
         entropy: Entropy,
         settings: Settings,
         metrics: Metrics,
+        waits: Waits | None = None,
     ) -> None:
-        self.polls = ParkedPolls()
+        self.waits = waits or LoopWaits()
+        self.polls = ParkedPolls(self.waits)
         self.poll_times = PollTimes(clock.now_ms())
         self.watchers = Watchers()
         self._store = store
@@ -72,6 +78,7 @@ class Executor:
         self.draining = False
         self.stopping = False
         self.after_commit: list[AfterCommit] = []
+        self.step = step
 
     async def submit(self, work: Work[T]) -> T:
         """Do one piece of work durably; returns when it is committed. Raises `WorkflowError`."""
@@ -91,9 +98,8 @@ class Executor:
 
     async def poll(self, request: ClaimRequest, wait_ms: int) -> list[ClaimedJob]:
         """Claim jobs, waiting up to `wait_ms` for the first one."""
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + wait_ms / 1000
-        poll = WaitingPoll(request, deadline if wait_ms else 0.0, loop.create_future())
+        deadline = self.waits.time() + wait_ms / 1000 if wait_ms else 0.0
+        poll = WaitingPoll(request, deadline, asyncio.get_running_loop().create_future())
         self._new_polls.append(poll)
         self._wake.set()
         try:
@@ -192,11 +198,15 @@ class Executor:
         wishes = Wishes()
         for submission in batch:
             submission.work.wish(wishes)
-        wanted, assumed = wishes.without(self._memory)
+        wanted, recalled = wishes.without(self._memory)
         loaded = await tx.load(wanted)
+        loaded.instances.update(recalled.instances)
+        loaded.leases.update(recalled.leases)
         moment = Moment(now_ms, self._entropy.bits(64))
         rules = self._settings.rules
-        return Desk(tx, loaded, assumed, definitions=self._definitions, rules=rules, moment=moment)
+        desk = Desk(tx, loaded, definitions=self._definitions, rules=rules, moment=moment)
+        desk.step = self.step
+        return desk
 
     async def _perform(self, submission: Submission, desk: Desk) -> object:
         """Return the work's result or the error it ends with; store errors concern the whole batch and pass."""
@@ -216,7 +226,7 @@ class Executor:
         return await tx.claim([poll.request for poll in polls], now_ms)
 
     def _hand_out(self, polls: list[WaitingPoll], claimed: list[list[ClaimedJob]], desk: Desk) -> None:
-        now = asyncio.get_running_loop().time()
+        now = self.waits.time()
         for poll, jobs in zip(polls, claimed, strict=True):
             desk.plans.extend(job.lease_expires_at_ms for job in jobs[:1])
             if poll.answer.done():

@@ -1,16 +1,19 @@
-"""What this engine knows without asking: instances as it last committed them, and the leases it has handed out.
+"""What this engine knows without asking: instances as it last saw them, and the leases it has handed out.
 
 A report about a job usually comes to the engine that gave the job away, a moment later; then nothing has to be read.
-What is known may be old, because other engines share the store. So it is only ever an assumption: a change made from
-it is refused by the store unless the revision still fits, and no other answer is given from it (see `Desk.do`).
+What is known may be old, because other engines share the store. That does no harm, for two reasons. A change made from
+it is refused by the store unless the revision still fits, and is then decided again on what is stored. And an instance
+is known at least as of the claim of each lease that is known with it, and nobody else ever holds that delivery: so a
+report that comes to nothing here would come to nothing there as well.
 
-What would break it: answering a question from here, or keeping an instance whose change may not have been committed.
+What would break it: answering any other question from here, or keeping a lease without a state as new as its claim.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from rochallor.core.ids import JobRef
@@ -25,7 +28,8 @@ _BESIDE_VARIABLES = 2_048
 class Known(NamedTuple):
     """An instance in flight and the leases of its open jobs. Nobody else holds a delivery that was leased once."""
 
-    instance: Instance
+    revision: int
+    instance: Callable[[], Instance]
     leases: dict[JobRef, Lease]
     size: int
 
@@ -51,7 +55,7 @@ class Memory:
             return None
         self._known.move_to_end(job.instance_id)
         self._relied_on.add(job.instance_id)
-        return known.instance, lease
+        return known.instance(), lease
 
     def committed(self, changes: Sequence[Change], claimed: Iterable[Iterable[ClaimedJob]]) -> None:
         """Remember what a batch has left behind and handed out; what is over is forgotten."""
@@ -60,12 +64,23 @@ class Memory:
             before = self._forget(after.id)
             if not after.status.terminal:
                 leases = before.leases if before else {}
-                self._add(after, {job: lease for job, lease in leases.items() if _is_open(after, job)})
+                still = {job: lease for job, lease in leases.items() if _is_open(after, job)}
+                size = sum(map(len, after.variables.values()))
+                self._add(after.id, Known(after.revision, partial(_itself, after), still, size))
         for jobs in claimed:
             for job in jobs:
-                known = self._known.get(job.job.instance_id)
-                if known is not None:
-                    known.leases[job.job] = Lease(job.worker_id, job.lease_token, job.lease_expires_at_ms)
+                self._leased(job)
+
+    def _leased(self, job: ClaimedJob) -> None:
+        known = self._known.get(job.job.instance_id)
+        lease = Lease(job.worker_id, job.lease_token, job.lease_expires_at_ms)
+        if known is not None and known.revision >= job.revision:
+            known.leases[job.job] = lease
+            return
+        leases = known.leases if known else {}
+        self._forget(job.job.instance_id)
+        fresh = Known(job.revision, job.instance, {**leases, job.job: lease}, len(job.variables))
+        self._add(job.job.instance_id, fresh)
 
     def doubt(self) -> None:
         """Forget what a batch that failed relied on, so that the next attempt reads it."""
@@ -73,19 +88,21 @@ class Memory:
             self._forget(instance_id)
         self._relied_on.clear()
 
-    def _add(self, instance: Instance, leases: dict[JobRef, Lease]) -> None:
-        size = _BESIDE_VARIABLES + sum(map(len, instance.variables.values()))
-        self._known[instance.id] = Known(instance, leases, size)
-        self._bytes += size
+    def _add(self, instance_id: str, known: Known) -> None:
+        self._known[instance_id] = known
+        self._bytes += known.size + _BESIDE_VARIABLES
         while self._bytes > self._limit_bytes:
-            _, oldest = self._known.popitem(last=False)
-            self._bytes -= oldest.size
+            self._forget(next(iter(self._known)))
 
     def _forget(self, instance_id: str) -> Known | None:
         known = self._known.pop(instance_id, None)
         if known is not None:
-            self._bytes -= known.size
+            self._bytes -= known.size + _BESIDE_VARIABLES
         return known
+
+
+def _itself(instance: Instance) -> Instance:
+    return instance
 
 
 def _is_open(instance: Instance, job: JobRef) -> bool:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
+from typing import Protocol
 
 from rochallor.ports import ClaimedJob, ClaimRequest
 
@@ -16,8 +17,40 @@ MAX_POLL_TIMES = 10_000
 """Job types come from clients; of more than this many, those asked for longest ago are forgotten."""
 
 
+class Alarm(Protocol):
+    """Something that will be called, unless it is cancelled before."""
+
+    def cancel(self) -> None:
+        """Do not call it any more."""
+        ...
+
+
+class Waits(Protocol):
+    """By what callers' waits are measured: seconds that only grow, and alarms in them."""
+
+    def time(self) -> float:
+        """Return the seconds now."""
+        ...
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: object) -> Alarm:
+        """Have `callback` called on the event loop once `time()` has reached `when`."""
+        ...
+
+
+class LoopWaits:
+    """Waits as long as the event loop's clock says."""
+
+    def time(self) -> float:
+        """Return the loop's time."""
+        return asyncio.get_running_loop().time()
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: object) -> Alarm:
+        """Have it called by the loop."""
+        return asyncio.get_running_loop().call_at(when, callback, *args)
+
+
 class WaitingPoll:
-    """One poll: its wish, when it gives up (loop time), and where its answer goes."""
+    """One poll: its wish, when it gives up (in the time of `Waits`), and where its answer goes."""
 
     __slots__ = ("answer", "deadline", "request", "timer")
 
@@ -25,22 +58,22 @@ class WaitingPoll:
         self.request = request
         self.deadline = deadline
         self.answer = answer
-        self.timer: asyncio.TimerHandle | None = None
+        self.timer: Alarm | None = None
 
 
 class ParkedPolls:
     """Polls that found nothing, by job type, longest waiting first. `announce` is told the types of each one."""
 
-    def __init__(self) -> None:
+    def __init__(self, waits: Waits | None = None) -> None:
         self.announce: Callable[[Collection[str]], None] = _tell_nobody
+        self._waits = waits or LoopWaits()
         self._by_type: dict[str, dict[WaitingPoll, None]] = defaultdict(dict)
 
     def park(self, poll: WaitingPoll) -> None:
         """Let a poll wait until a job of its types appears or its time is over."""
-        loop = asyncio.get_running_loop()
         for job_type in poll.request.job_types:
             self._by_type[job_type][poll] = None
-        poll.timer = loop.call_at(poll.deadline, self._give_up, poll)
+        poll.timer = self._waits.call_at(poll.deadline, self._give_up, poll)
         self.announce(poll.request.job_types)
 
     def take(self, ready: Counter[str]) -> list[WaitingPoll]:

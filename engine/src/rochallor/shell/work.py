@@ -15,9 +15,9 @@ from rochallor.core.events import ChainRequested
 from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome
 from rochallor.core.model import Lease
-from rochallor.ports import Transaction, Wanted
+from rochallor.ports import Loaded, Transaction, Wanted
 from rochallor.shell import checks
-from rochallor.shell.desk import Assumed, Desk
+from rochallor.shell.desk import Desk
 from rochallor.shell.known import Memory
 
 T = TypeVar("T")
@@ -28,7 +28,7 @@ _LAST_CHAIN_RETRY_MS = 5_000
 
 
 class Wishes:
-    """Collects what a batch has to see. For `reports` an assumption about instance and lease will do."""
+    """Collects what a batch has to see. For `reports` the job's instance and lease may come from memory."""
 
     def __init__(self) -> None:
         self.instances: set[str] = set()
@@ -37,24 +37,24 @@ class Wishes:
         self.latest: set[str] = set()
         self.reports: set[JobRef] = set()
 
-    def without(self, memory: Memory) -> tuple[Wanted, Assumed]:
+    def without(self, memory: Memory) -> tuple[Wanted, Loaded]:
         """Return what has to be loaded, and what is remembered instead.
 
-        An instance that has to be loaded for one work of the batch is not assumed for another.
+        An instance that has to be loaded for one work of the batch is not remembered for another.
         """
-        recalled = {job: memory.recall(job) for job in self.reports}
-        for job, known in recalled.items():
+        remembered = {job: memory.recall(job) for job in self.reports}
+        for job, known in remembered.items():
             if known is None:
                 self.instances.add(job.instance_id)
                 self.jobs.add(job)
-        assumed = Assumed({}, {})
-        for job, known in recalled.items():
+        recalled = Loaded({}, {}, {}, {})
+        for job, known in remembered.items():
             if known is not None:
-                assumed.leases[job] = known[1]
+                recalled.leases[job] = known[1]
                 if job.instance_id not in self.instances:
-                    assumed.instances[job.instance_id] = known[0]
+                    recalled.instances[job.instance_id] = known[0]
         wanted = Wanted(frozenset(self.instances), frozenset(self.jobs), frozenset(self.keys), frozenset(self.latest))
-        return wanted, assumed
+        return wanted, recalled
 
 
 class Work(Protocol[T_co]):
@@ -207,8 +207,7 @@ class OfTypes(Generic[T]):
         self.caller = caller
 
     def wish(self, wishes: Wishes) -> None:
-        """What the work itself needs, and the instance as it is: a type must not be judged by an assumption."""
-        wishes.instances.add(self.job.instance_id)
+        """What the work itself needs; the instance is in it."""
         self.work.wish(wishes)
 
     async def perform(self, desk: Desk) -> T:

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from rochallor.core.ids import JobRef
+from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
 
 
@@ -31,6 +32,14 @@ class Ready(NamedTuple):
     traceparent: str | None
 
 
+class Snapshot(NamedTuple):
+    """An instance at this moment: its variables as JSON, its revision, and how to decode all of it."""
+
+    variables: bytes
+    revision: int
+    instance: Callable[[], Instance]
+
+
 class _Taker:
     """A request being served."""
 
@@ -45,9 +54,9 @@ class _Taker:
         """Tell whether `size` more bytes fit; the first job always does, or a large one could never be worked."""
         return not self.jobs or size <= self.room
 
-    def take(self, ready: Ready, variables: bytes, now_ms: int) -> bool:
+    def take(self, ready: Ready, snapshot: Snapshot, now_ms: int) -> bool:
         """Add a job; return whether the request wants another one."""
-        self.room -= len(variables)
+        self.room -= len(snapshot.variables)
         self.jobs.append(
             ClaimedJob(
                 *ready[1:],
@@ -55,7 +64,9 @@ class _Taker:
                 lease_expires_at_ms=now_ms + self.request.lease_ms,
                 worker_id=self.request.worker_id,
                 lease_token=self.request.lease_token,
-                variables=variables,
+                variables=snapshot.variables,
+                revision=snapshot.revision,
+                instance=snapshot.instance,
             )
         )
         return len(self.jobs) < self.request.max_jobs
@@ -73,24 +84,24 @@ def by_types(requests: Sequence[ClaimRequest]) -> dict[tuple[str, ...], list[int
 def hand_out(
     requests: Sequence[ClaimRequest],
     ready: Iterable[Ready],
-    variables_of: Callable[[str], bytes],
+    snapshot_of: Callable[[str], Snapshot],
     now_ms: int,
 ) -> list[list[ClaimedJob]]:
-    """Give `ready` jobs to `requests` in turn; `variables_of` is asked once per instance, and only when needed."""
+    """Give `ready` jobs to `requests` in turn; `snapshot_of` is asked once per instance, and only when needed."""
     takers = [_Taker(request) for request in requests]
     waiting = deque(takers)
-    seen: dict[str, bytes] = {}
+    seen: dict[str, Snapshot] = {}
     for candidate in ready:
         instance_id = candidate.job.instance_id
         if instance_id not in seen:
-            seen[instance_id] = variables_of(instance_id)
-        variables = seen[instance_id]
-        while waiting and not waiting[0].has_room(len(variables)):
+            seen[instance_id] = snapshot_of(instance_id)
+        snapshot = seen[instance_id]
+        while waiting and not waiting[0].has_room(len(snapshot.variables)):
             waiting.popleft()
         if not waiting:
             break
         taker = waiting.popleft()
-        if taker.take(candidate, variables, now_ms):
+        if taker.take(candidate, snapshot, now_ms):
             waiting.append(taker)
         elif not waiting:
             break

@@ -8,7 +8,7 @@ from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.core.variables import encode_variables
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
-from rochallor.stores.handout import Ready, by_types, hand_out
+from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
 from rochallor.stores.memory.tables import Chain, Job, Tables
 from rochallor.stores.projections import Batch, JobRow, project
 
@@ -89,7 +89,7 @@ class MemoryTransaction:
         claimed: list[list[ClaimedJob]] = [[] for _ in requests]
         for job_types, places in by_types(requests).items():
             group = [requests[place] for place in places]
-            handed = hand_out(group, self._ready(job_types), self._variables, now_ms)
+            handed = hand_out(group, self._ready(job_types), self._snapshot, now_ms)
             for place, jobs in zip(places, handed, strict=True):
                 claimed[place] = jobs
                 for job in jobs:
@@ -158,8 +158,9 @@ class MemoryTransaction:
         free.sort(key=lambda job: job.order)
         return (_ready(job.order, job.ref, job.row) for job in free)
 
-    def _variables(self, instance_id: str) -> bytes:
-        return encode_variables(self._tables.instances[instance_id].variables)
+    def _snapshot(self, instance_id: str) -> Snapshot:
+        instance = self._tables.instances[instance_id]
+        return Snapshot(encode_variables(instance.variables), instance.revision, lambda: instance)
 
 
 def _ready(order: int, job: JobRef, row: JobRow) -> Ready:

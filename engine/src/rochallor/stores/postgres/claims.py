@@ -9,11 +9,14 @@ second, and an empty claim is repeated without it.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from rochallor.core.ids import JobRef
+from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
-from rochallor.stores.handout import Ready, by_types, hand_out
+from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
+from rochallor.stores.projections import instance_of
 from rochallor.stores.sql import load_queries
 
 SQL = load_queries(__package__)
@@ -72,7 +75,7 @@ class Claims:
             group = [requests[place] for place in places]
             limit = min(sum(request.max_jobs for request in group), MOST_AT_ONCE)
             rows = await self._ready(job_types, limit)
-            sizes = {row[1]: _weight(row[13]) for row in rows}
+            sizes = {row[1]: Snapshot(_weight(row[13]), 0, _not_read) for row in rows}
             ready = [Ready(row[0], JobRef(row[1], row[2], row[3]), *row[4:13]) for row in rows]
             handed = await self._lock(hand_out(group, ready, sizes.__getitem__, now_ms))
             self._note(ready, {job.job for jobs in handed for job in jobs})
@@ -95,8 +98,8 @@ class Claims:
         if not leases:
             return handed
         rows = await self._connection.fetch(SQL["lock_job"], *zip(*leases, strict=True))
-        variables = {(row[0], row[1]): row[2] for row in rows}
-        return [[job._replace(variables=variables[job.job[:2]]) for job in jobs] for jobs in handed]
+        read = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
+        return [[_with_instance(job, *read[job.job[:2]]) for job in jobs] for jobs in handed]
 
     def _note(self, ready: list[Ready], handed: set[JobRef]) -> None:
         """Remember where each type's queue begins now: behind what was handed out, before what was not."""
@@ -121,6 +124,15 @@ class _Weight(bytes):
 
     def __len__(self) -> int:
         return self.size
+
+
+def _not_read() -> Instance:
+    raise AssertionError("only jobs that are handed out have an instance")
+
+
+def _with_instance(job: ClaimedJob, variables: bytes, revision: int, state: str) -> ClaimedJob:
+    instance = partial(instance_of, state, variables)
+    return job._replace(variables=variables, revision=revision, instance=instance)
 
 
 def _weight(size: int) -> bytes:

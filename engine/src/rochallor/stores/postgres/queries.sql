@@ -161,7 +161,7 @@ FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::
      AS lease (worker_id, token, at_ms, expires_at_ms, instance_id, step_seq)
 JOIN instance ON instance.id = lease.instance_id
 WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq
-RETURNING job.instance_id, job.step_seq, instance.variables;
+RETURNING job.instance_id, job.step_seq, instance.variables, instance.revision, instance.state;
 
 -- name: extend_lease
 UPDATE job SET worker_id = $1, lease_token = $2, lease_expires_at_ms = $3

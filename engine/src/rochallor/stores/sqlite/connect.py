@@ -20,8 +20,8 @@ _PATIENCE_S = 0.25
 _CACHE_KIB = 64 * 1024
 """What the writer keeps in memory of a large file; SQLite's own 2 MiB is less than the indexes of a busy queue."""
 
-_CHECKPOINT_PAGES = 4000
-"""Pages of write-ahead log (16 MiB) before a commit copies them into the file; SQLite's own 1000 copies more often."""
+_CHECKPOINT_PAGES = 16_000
+"""Pages of write-ahead log (64 MiB) before a commit copies them into the file, where `Checkpoints` has not done so."""
 
 
 @contextmanager
@@ -69,6 +69,11 @@ def connect_writer(path: Path, *, durable: bool) -> sqlite3.Connection:
         writer.close()
         raise
     return writer
+
+
+def connect_checkpointer(path: Path) -> sqlite3.Connection:
+    """Open the file for copying the write-ahead log into it."""
+    return _connect(path, "rw")
 
 
 def connect_reader(path: Path) -> sqlite3.Connection:

@@ -92,8 +92,8 @@ FROM job INDEXED BY job_ready
 WHERE worker_id IS NULL AND delayed = 0 AND job_type = ?
 ORDER BY seq LIMIT ?;
 
--- name: instance_variables
-SELECT variables FROM instance WHERE id = ?;
+-- name: instance_snapshot
+SELECT variables, revision, state FROM instance WHERE id = ?;
 
 -- name: lock_job
 UPDATE job SET worker_id = ?, lease_token = ?, locked_at_ms = ?, lease_expires_at_ms = ?

@@ -11,6 +11,7 @@ import sqlite3
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,8 @@ from typing import Any
 from rochallor.core.errors import Unavailable
 from rochallor.core.ids import JobRef
 from rochallor.ports import Due
-from rochallor.stores.sqlite.connect import connect_writer, translated
+from rochallor.stores.sqlite.checkpoints import Checkpoints
+from rochallor.stores.sqlite.connect import connect_checkpointer, connect_writer, translated
 from rochallor.stores.sqlite.lock import FileLock
 from rochallor.stores.sqlite.reads import SqliteReads
 from rochallor.stores.sqlite.writes import SQL, SqliteTransaction
@@ -41,6 +43,7 @@ class SqliteStore:
         self._writer: sqlite3.Connection | None = None
         self._lock = FileLock()
         self._scratch: TemporaryDirectory[str] | None = None
+        self._checkpoints: Checkpoints | None = None
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
 
     async def open(self) -> None:
@@ -56,6 +59,8 @@ class SqliteStore:
             self._release()
             raise
         self._committer = ThreadPoolExecutor(1, thread_name_prefix="sqlite-commit")
+        self._checkpoints = Checkpoints(partial(connect_checkpointer, path))
+        self._checkpoints.start()
 
     async def close(self) -> None:
         """Let the transaction at work end, then give the file back; a second call does nothing."""
@@ -63,6 +68,9 @@ class SqliteStore:
             self._release()
 
     def _release(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.stop()
+            self._checkpoints = None
         self.reads.close()
         self._committer.shutdown()
         if self._writer is not None:
@@ -117,9 +125,14 @@ class SqliteStore:
             running = self._committer.submit(writer.execute, "COMMIT")
             try:
                 await asyncio.shield(asyncio.wrap_future(running))
+                self._copy_soon()
             except asyncio.CancelledError:
                 await _ended(running)
                 raise
+
+    def _copy_soon(self) -> None:
+        if self._checkpoints is not None:
+            self._checkpoints.committed()
 
     def _resolved(self) -> Path:
         if self._path == MEMORY:

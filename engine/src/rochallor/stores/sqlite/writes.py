@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Collection, Sequence
+from functools import partial
 from heapq import merge
 from itertools import islice
 from typing import Any
@@ -15,7 +16,7 @@ from typing import Any
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
-from rochallor.stores.handout import Ready, by_types, hand_out
+from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
 from rochallor.stores.projections import instance_of, project
 from rochallor.stores.sql import load_queries
 from rochallor.stores.sqlite.connect import translated
@@ -61,7 +62,7 @@ class SqliteTransaction:
             for job_types, places in by_types(requests).items():
                 group = [requests[place] for place in places]
                 ready = self._ready(job_types, sum(request.max_jobs for request in group))
-                handed = hand_out(group, ready, self._variables, now_ms)
+                handed = hand_out(group, ready, self._snapshot, now_ms)
                 self._writer.executemany(SQL["lock_job"], [_locked(job) for jobs in handed for job in jobs])
                 for place, jobs in zip(places, handed, strict=True):
                     claimed[place] = jobs
@@ -129,9 +130,9 @@ class SqliteTransaction:
             cursor.close()  # not read to its end, it would still be reading while the jobs are being locked
         return [Ready(row[0], JobRef(*row[1:4]), *row[4:]) for row in oldest]
 
-    def _variables(self, instance_id: str) -> bytes:
-        variables: bytes = self._one("instance_variables", (instance_id,))[0]
-        return variables
+    def _snapshot(self, instance_id: str) -> Snapshot:
+        variables, revision, state = self._one("instance_snapshot", (instance_id,))
+        return Snapshot(variables, revision, partial(instance_of, state, variables))
 
 
 def _locked(job: ClaimedJob) -> tuple[Any, ...]:

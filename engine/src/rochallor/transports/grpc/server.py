@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -37,15 +38,16 @@ def create_server(
     share_port: bool = False,
     guard: Guard | None = None,
     max_rpcs: int = MAX_RPCS,
+    interceptors: Sequence[Any] = (),
 ) -> Any:
     """Return a `grpc.aio.Server` for the engine, neither bound nor started; make it inside the running event loop.
 
     `health`: given by whoever wants to call its `stop()` before a shutdown. `observe`: told about every request.
     `share_port`: let several processes listen on one port; otherwise a port that is taken is an error, not a surprise.
-    `guard`: admits callers by their tokens; health and reflection need none.
+    `guard`: admits callers by their tokens; health and reflection need none. `interceptors`: see every call first.
     """
     options = _options(engine.settings.max_body_bytes + ENVELOPE_BYTES, share_port=share_port)
-    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=max_rpcs)
+    server = grpc.aio.server(options=options, maximum_concurrent_rpcs=max_rpcs, interceptors=interceptors)
     probes = health or health_service.Health(engine)
     server.add_generic_rpc_handlers((handlers(engine, observe, guard), probes.handlers()))
     names = (SERVICE, health_service.SERVICE_NAME, reflection.SERVICE_NAME)

@@ -33,6 +33,31 @@ class NonRetryableError(WorkflowSDKError):
         self.details = details
 
 
+class RetryAfter(WorkflowSDKError):
+    """Raised by a handler: not now, but it will work later; try again after so many seconds.
+
+    It costs a retry like any failure. An engine that takes no wish hands the job out again at its own time.
+
+    Args:
+        seconds: how long to wait, 0 or more; fractions count.
+        message: why, for whoever reads the history.
+
+    Raises:
+        ValueError: seconds is negative or no number.
+
+    """
+
+    def __init__(self, seconds: float, message: str = "") -> None:
+        if not 0 <= seconds < float("inf"):
+            raise ValueError(f"RetryAfter waits 0 seconds or more, not {seconds!r}")
+        super().__init__(message or f"to be tried again after {seconds:g} s")
+        self.seconds = seconds
+
+
+class JobCancelled(WorkflowSDKError):
+    """Raised by `ctx.check_cancelled()`: nobody waits for this job's result any more. Clean up and let it pass."""
+
+
 class InvalidVariables(WorkflowSDKError, ValueError):
     """Variables that cannot travel: not JSON, or a number that the transport would change.
 

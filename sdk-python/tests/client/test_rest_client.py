@@ -57,7 +57,7 @@ SENT = [
     (
         lambda c: c.complete_job("j", "w", lease_token="t"),
         "POST /v1/jobs/j/complete",
-        {"workerId": "w", "leaseToken": "t"},
+        {"workerId": "w", "variables": {}, "leaseToken": "t"},
     ),
     (
         lambda c: c.fail_job("j", "w", "m", False),

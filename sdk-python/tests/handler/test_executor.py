@@ -33,7 +33,11 @@ OUTCOMES = [
     (
         "a list",
         lambda _: [1],
-        Failed("the handler for 'greet' returned a list; return a dict of variables or None", retryable=False),
+        Failed(
+            "the handler for 'greet' returned a list; return a dict of variables or None",
+            retryable=False,
+            code="invalid-result",
+        ),
     ),
     ("no handler", None, Failed("no handler registered for 'greet'", retryable=False)),
 ]
@@ -49,7 +53,7 @@ def test_a_handler_sees_every_key_whatever_the_engine_left_out():
     """A job of an older engine has no stepId and null variables; the handler's dict has all keys."""
     seen = []
     execute(seen.append, {"id": "1", "jobType": "greet", "variables": None})
-    assert (type(seen[0]), set(seen[0]), seen[0]["variables"]) == (dict, KEYS, {})
+    assert (isinstance(seen[0], dict), set(seen[0]), seen[0]["variables"]) == (True, KEYS, {})
 
 
 def test_the_lease_token_is_not_shown(job):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import doctest
+
 import pytest
+from workflow_sdk.handler import context, registry
 from workflow_sdk.handler.registry import HandlerRegistry
 
 
@@ -47,3 +50,100 @@ def test_something_that_cannot_be_called_is_refused():
     """A handler that is no function is noticed where it is registered."""
     with pytest.raises(TypeError, match="int"):
         HandlerRegistry().register("greet", 5)
+
+
+def test_what_was_said_about_a_handler_is_found():
+    """Limits and timeout are with the registration, and the function is as it was."""
+    registry = HandlerRegistry()
+    decorated = registry.register("greet", max_concurrency=4, rate_limit=0.5, timeout=30)(greet)
+    found = registry.find("greet")
+    assert (found.handler, found.job_type) == (decorated, "greet") == (greet, "greet")
+    assert (found.max_concurrency, found.rate_limit, found.timeout) == (4, 0.5, 30)
+
+
+def test_a_handler_has_no_limits_of_its_own():
+    """Whoever says nothing is limited by the worker only."""
+    registry = HandlerRegistry()
+    registry.register("greet", greet)
+    found = registry.find("greet")
+    assert (found.max_concurrency, found.rate_limit, found.timeout, found.middleware) == (None, None, None, ())
+
+
+def test_an_unknown_type_is_not_found():
+    """Finding a type nobody registered gives None."""
+    assert HandlerRegistry().find("greet") is None
+
+
+NONSENSE = [
+    {"max_concurrency": 0},
+    {"max_concurrency": 1.5},
+    {"rate_limit": 0},
+    {"rate_limit": float("nan")},
+    {"timeout": -1},
+    {"timeout": float("inf")},
+]
+
+
+@pytest.mark.parametrize("limits", NONSENSE, ids=str)
+def test_limits_that_make_no_sense_are_refused(limits):
+    """A slip is named where it is made, not when a job comes."""
+    with pytest.raises(ValueError, match=next(iter(limits))):
+        HandlerRegistry().register("greet", greet, **limits)
+
+
+async def first(call_next, ctx):
+    return await call_next(ctx)
+
+
+async def second(call_next, ctx):
+    return await call_next(ctx)
+
+
+async def own(call_next, ctx):
+    return await call_next(ctx)
+
+
+def test_middleware_stands_around_handlers_registered_before_and_after():
+    """The order of `use` and `register` does not matter, even after a job was served."""
+    registry = HandlerRegistry()
+    registry.register("greet", greet, middleware=[own])
+    assert registry.find("greet").middleware == (own,)
+    assert registry.use(first) is first
+    registry.use(second)
+    assert registry.find("greet").middleware == (first, second, own)
+
+
+def test_middleware_that_cannot_be_called_is_refused():
+    """A slip is noticed where it is made."""
+    with pytest.raises(TypeError, match="call_next"):
+        HandlerRegistry().use("log")
+
+
+def test_an_included_registry_brings_its_handlers_with_their_middleware():
+    """Parts of an application register apart and are served together; the outer middleware comes first."""
+    part, whole = HandlerRegistry(), HandlerRegistry()
+    part.use(second)
+    part.register("greet", greet, middleware=[own], timeout=5)
+    whole.use(first)
+    whole.include(part)
+    found = whole.find("greet")
+    assert (found.handler, found.timeout, found.middleware) == (greet, 5, (first, second, own))
+    assert (whole.get("greet"), whole.job_types(), part.find("greet").middleware) == (greet, ["greet"], (second, own))
+
+
+def test_registries_that_serve_the_same_type_are_not_mixed():
+    """Which of two handlers would win is not left to chance, and nothing is taken over by halves."""
+    part, whole = HandlerRegistry(), HandlerRegistry()
+    part.register("other", greet)
+    for each in (part, whole):
+        each.register("greet", greet)
+    with pytest.raises(ValueError, match="both registries serve 'greet'"):
+        whole.include(part)
+    assert whole.job_types() == ["greet"]
+
+
+@pytest.mark.parametrize("module", [registry, context], ids=lambda each: each.__name__)
+def test_the_examples_of_the_reference_run(module):
+    """What the docstrings show is what happens."""
+    done = doctest.testmod(module)
+    assert (done.failed, done.attempted > 0) == (0, True)

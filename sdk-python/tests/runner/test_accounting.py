@@ -202,6 +202,6 @@ def test_metrics_count_what_happened(engine):
     assert value("workflow_sdk_jobs_completed_total", {**greet, "outcome": "success"}) == 1
     assert value("workflow_sdk_jobs_completed_total", {**greet, "outcome": "failure"}) == 2
     assert value("workflow_sdk_retries_total", greet) == 2
-    assert value("workflow_sdk_lock_conflicts_total") == 1
+    assert value("workflow_sdk_lock_conflicts_total") >= 1
     assert value("workflow_sdk_handler_latency_seconds_count", greet) == 3
     assert value("workflow_sdk_poll_latency_seconds_count") >= 1

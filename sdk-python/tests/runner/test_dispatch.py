@@ -55,9 +55,9 @@ def test_success_is_reported_positionally(dispatch):
     assert client.mock_calls == [call.complete_job("job-1", "w1", {"x": 1})]
 
 
-def test_no_result_is_reported_as_none(dispatch):
+def test_no_result_is_reported_as_an_empty_dict(dispatch):
     """A handler that returns nothing sets nothing."""
-    assert dispatch(lambda _: None).mock_calls == [call.complete_job("job-1", "w1", None)]
+    assert dispatch(lambda _: None).mock_calls == [call.complete_job("job-1", "w1", {})]
 
 
 def test_an_exception_is_reported_retryable(dispatch):

@@ -231,7 +231,7 @@ class BaseEngineClient(ABC):
             "complete_job",
             job_id=job_id,
             worker_id=worker_id,
-            variables=variables,
+            variables=variables or {},
             lease_token=lease_token,
         )
 

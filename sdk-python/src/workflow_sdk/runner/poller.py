@@ -48,7 +48,7 @@ class Poller:
         submit: Callable[[dict[str, Any]], object],
         timing: Timing,
         options: PollOptions,
-        on_polled: Callable[[float], object],
+        on_polled: Callable[[float, int], object],
     ) -> None:
         self._client = client
         self._registry = registry
@@ -85,7 +85,7 @@ class Poller:
         except Exception as error:  # noqa: BLE001 - the client may be anybody's, and a worker outlives its engine
             return self._after_error(error)
         took = self._timing.monotonic() - began
-        self._on_polled(took)
+        self._on_polled(took, len(jobs))
         self._slots.take(len(jobs))
         for job in jobs:
             self._submit(job)

@@ -107,7 +107,7 @@ class Reporter:
         token = job.get("leaseToken") if self._fences else None
         ours: dict[str, Any] = {"lease_token": token} if token else {}
         if isinstance(outcome, Completed):
-            self._client.complete_job(job["id"], self._worker_id, outcome.variables, **ours)
+            self._client.complete_job(job["id"], self._worker_id, outcome.variables or {}, **ours)
             return
         if token and outcome.code:
             ours["error_code"] = outcome.code

@@ -105,13 +105,18 @@ class Runner:
             submit=lambda job: pool.submit(self._work, job, slots),
             timing=self._timing,
             options=self._options,
-            on_polled=self._metrics.poll_latency.observe,
+            on_polled=self._polled,
         )
         with stopped_by_signals(stop):
             try:
                 poller.run(stop)
             finally:
                 self._drain(stop, slots, pool)
+
+    def _polled(self, seconds: float, jobs: int) -> None:
+        self._metrics.poll_latency.observe(seconds)
+        if not jobs:
+            self._metrics.lock_conflicts.inc()
 
     def _work(self, job: dict[str, Any], slots: Slots) -> None:
         try:

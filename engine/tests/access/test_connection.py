@@ -46,7 +46,8 @@ async def served():
     async def start(limits, app=echo):
         listener = Listener(app, grace_s=1, limits=limits)
         listeners.append(listener)
-        return await listener.start("127.0.0.1", 0)
+        await listener.start("127.0.0.1", 0)
+        return listener.port
 
     yield start
     for listener in listeners:

@@ -24,7 +24,7 @@ from rochallor.shell.traces import current_trace_id, trace_id_of
 class StepLine(msgspec.Struct):
     """One step execution entered; `attempt` counts executions of this step in its instance, from 1.
 
-    `trace_id` is the one of whoever started the instance.
+    `trace_id` is the one of whoever started the instance; `worker` the number of one of several processes.
     """
 
     time: str
@@ -36,6 +36,7 @@ class StepLine(msgspec.Struct):
     step_execution_id: str
     attempt: int
     trace_id: str | msgspec.UnsetType = msgspec.UNSET
+    worker: int | msgspec.UnsetType = msgspec.UNSET
     level: str = "info"
     event: str = "step dispatched"
 
@@ -43,7 +44,7 @@ class StepLine(msgspec.Struct):
 class RequestLine(msgspec.Struct):
     """One request answered: `route` is the pattern or the rpc, `status` HTTP's number or gRPC's word.
 
-    `trace_id` is the caller's.
+    `trace_id` is the caller's; `worker` the number of one of several processes.
     """
 
     time: str
@@ -53,6 +54,7 @@ class RequestLine(msgspec.Struct):
     status: int | str
     ms: float
     trace_id: str | msgspec.UnsetType = msgspec.UNSET
+    worker: int | msgspec.UnsetType = msgspec.UNSET
     level: str = "info"
     event: str = "request"
 
@@ -83,7 +85,10 @@ class NoLines:
 class StreamLines:
     """Writes to a byte stream what `encode` makes of a line; call `flush` at the end."""
 
-    def __init__(self, stream: BinaryIO, encode: Callable[[Line], bytes], clock: Clock) -> None:
+    def __init__(
+        self, stream: BinaryIO, encode: Callable[[Line], bytes], clock: Clock, *, worker: int | None = None
+    ) -> None:
+        self._worker = msgspec.UNSET if worker is None else worker
         self._stream = stream
         self._encode = encode
         self._clock = clock
@@ -108,6 +113,7 @@ class StreamLines:
                             step_execution_id(after.id, event.seq),
                             event.attempt,
                             trace_id,
+                            self._worker,
                         )
                     )
 
@@ -115,7 +121,7 @@ class StreamLines:
         """Write a line for an answered request."""
         at = rfc3339(self._clock.now_ms())
         trace_id = current_trace_id() or msgspec.UNSET
-        self._put(RequestLine(at, transport, method, route, status, round(seconds * 1000, 3), trace_id))
+        self._put(RequestLine(at, transport, method, route, status, round(seconds * 1000, 3), trace_id, self._worker))
 
     def _put(self, line: Line) -> None:
         if not self._pending:

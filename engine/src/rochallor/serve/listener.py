@@ -60,13 +60,17 @@ class Listener:
         self._server.config.load()
         self._server.config.ssl = tls
         self._task: asyncio.Task[None] | None = None
+        self.port = 0
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen on `port`, 0 for a free one; return the port. Raises `OSError`."""
-        door = _bound(host, port)
+    async def start(self, host: str, port: int, *, share_port: bool = False) -> None:
+        """Listen on `port`, 0 for a free one; afterwards `port` says which. Raises `OSError`.
+
+        With `share_port` other processes may listen there as well; the system gives each connection to one of them.
+        """
+        door = _bound(host, port, share=share_port)
+        self.port = int(door.getsockname()[1])
         self._task = asyncio.create_task(self._server.serve([door]))
         await self._server.listening.wait()
-        return int(door.getsockname()[1])
 
     async def stop(self) -> None:
         """Accept nothing new, finish what is in flight within the grace, close."""
@@ -75,11 +79,13 @@ class Listener:
             await self._task
 
 
-def _bound(host: str, port: int) -> socket.socket:
+def _bound(host: str, port: int, *, share: bool) -> socket.socket:
     family, kind, protocol, _name, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     door = socket.socket(family, kind, protocol)
     try:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if share:
+            door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         door.bind(address)
         door.listen(BACKLOG)
     except OSError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from functools import partial
 from typing import Any, BinaryIO
 
 import msgspec
@@ -24,14 +25,18 @@ def wants_json(config: Config, *, terminal: bool) -> bool:
     return config.log_format == "json" if config.log_format else not terminal
 
 
-def set_up_logging(config: Config, *, json: bool) -> None:
-    """Send what anybody logs through `logging` or structlog to standard error."""
+def set_up_logging(config: Config, *, json: bool, worker: int | None = None) -> None:
+    """Send what anybody logs through `logging` or structlog to standard error.
+
+    `worker` is the number of one of several processes, which every line then has.
+    """
     level = logging.getLevelNamesMapping()[config.log_level.upper()]
     shared: list[Any] = [
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        *([] if worker is None else [partial(_numbered, worker)]),
     ]
     rendered: list[Any] = (
         [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_dumps)]
@@ -53,11 +58,15 @@ def set_up_logging(config: Config, *, json: bool) -> None:
     )
 
 
-def lines_of(config: Config, clock: Clock, stream: BinaryIO, *, json: bool) -> Lines:
+def lines_of(config: Config, clock: Clock, stream: BinaryIO, *, json: bool, worker: int | None = None) -> Lines:
     """Return where the lines of steps and requests go: to `stream`, or nowhere when the level is above info."""
     if config.log_level not in {"debug", "info"}:
         return NoLines()
-    return StreamLines(stream, as_json if json else as_text, clock)
+    return StreamLines(stream, as_json if json else as_text, clock, worker=worker)
+
+
+def _numbered(worker: int, _logger: object, _method: str, line: dict[str, Any]) -> dict[str, Any]:
+    return {**line, "worker": worker}
 
 
 def _dumps(value: Any, **_options: Any) -> str:

@@ -5,6 +5,7 @@ Names of job types say something about a business, so beyond this machine the pa
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, generate_latest
@@ -51,13 +52,25 @@ class ScrapedGauges:
             self._pollers.labels(job_type).set(count)
 
 
-class MetricsApp:
-    """An ASGI application with one page. While the store is away, the page lacks what is read from it."""
+class EngineMetrics:
+    """The page of one engine. While the store is away, it lacks what is read from it."""
 
-    def __init__(self, engine: Engine, guard: Guard | None = None) -> None:
+    def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self._guard = guard
         self._scraped = ScrapedGauges()
+
+    async def __call__(self) -> bytes:
+        """Return the page as it is now."""
+        await self._scraped.refresh(self._engine)
+        return generate_latest(self._engine.metrics.registry) + generate_latest(self._scraped.registry)
+
+
+class MetricsPage:
+    """An ASGI application with one page, which `page` makes when it is asked for."""
+
+    def __init__(self, page: Callable[[], Awaitable[bytes]], guard: Guard | None = None) -> None:
+        self._page = page
+        self._guard = guard
 
     async def __call__(self, scope: Scope, _receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -73,10 +86,6 @@ class MetricsApp:
                 await send_answer(refusal(error), scope, send)
                 return
         await _send(send, 200, CONTENT_TYPE_LATEST, await self._page())
-
-    async def _page(self) -> bytes:
-        await self._scraped.refresh(self._engine)
-        return generate_latest(self._engine.metrics.registry) + generate_latest(self._scraped.registry)
 
 
 async def _send(send: Send, status: int, media: str, body: bytes) -> None:

@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from rochallor.config import Config, ConfigError
 from rochallor.ports import Clock, Store
+from rochallor.serve.shared_ports import can_share
 from rochallor.shell.clocks import SystemClock
 from rochallor.stores.sqlite import SqliteStore
 
 LOOPBACK, EVERYWHERE = "127.0.0.1", "0.0.0.0"  # noqa: S104 - bound only with tokens, or when WE_INSECURE asks for it
 
-NOT_YET: tuple[tuple[str, Callable[[Config], object], str], ...] = (
+IMPOSSIBLE: tuple[tuple[str, Callable[[Config], object], str], ...] = (
     (
         "WE_DISPATCH_MODE",
         lambda config: config.dispatch_mode != "polling",
@@ -24,8 +25,13 @@ NOT_YET: tuple[tuple[str, Callable[[Config], object], str], ...] = (
     ),
     (
         "WE_WORKERS",
-        lambda config: config.workers > 1,
-        "this version runs one process; set it to 1, and start several engines on one PostgreSQL instead",
+        lambda config: config.workers > 1 and not config.postgres_dsn,
+        "several processes need a database that they can share: set WE_POSTGRES_DSN too, or WE_WORKERS to 1",
+    ),
+    (
+        "WE_WORKERS",
+        lambda config: config.workers > 1 and not can_share(),
+        "only Linux gives the connections to one port to several processes; start several engines instead",
     ),
 )
 
@@ -42,7 +48,7 @@ class Plan(NamedTuple):
 
 def plan(config: Config) -> Plan:
     """Decide what to run; raises `ConfigError` naming what to set or unset."""
-    problems = [f"{variable} is set, but {why}" for variable, is_set, why in NOT_YET if is_set(config)]
+    problems = [f"{variable} is set, but {why}" for variable, is_set, why in IMPOSSIBLE if is_set(config)]
     if problems:
         raise ConfigError("\n".join(problems))
     host = _host(config)

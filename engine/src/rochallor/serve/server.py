@@ -15,7 +15,7 @@ from rochallor.ports import Clock, Entropy, Store
 from rochallor.serve.connection import Limits, spare_descriptors
 from rochallor.serve.lines import Lines, NoLines
 from rochallor.serve.listener import Listener
-from rochallor.serve.metrics_app import MetricsApp
+from rochallor.serve.metrics_app import EngineMetrics, MetricsPage
 from rochallor.serve.observers import observe_grpc, observe_rest
 from rochallor.serve.plan import is_loopback
 from rochallor.serve.security import OPEN_DOORS, Security
@@ -37,7 +37,10 @@ class Addresses(NamedTuple):
 
 
 class Server:
-    """One engine process over one store. After `start`, `addresses` says where; `stop` may be called at any time."""
+    """One engine process over one store. After `start`, `addresses` says where; `stop` may be called at any time.
+
+    One of many shares its ports with others and has no door for metrics; whoever looks after them asks for its page.
+    """
 
     def __init__(
         self,
@@ -53,6 +56,7 @@ class Server:
         security: Security = OPEN_DOORS,
         limits: Limits | None = None,
         tracing: Tracing | None = None,
+        is_one_of_many: bool = False,
     ) -> None:
         self._config = config
         self._host = host
@@ -61,6 +65,7 @@ class Server:
         self._security = security
         self._limits = limits or spare_descriptors(Limits())
         self._cors_origins = cors_origins
+        self._is_one_of_many = is_one_of_many
         self._stopped = False
         self._stops: list[Callable[[], Awaitable[object]]] = []
         self.addresses = Addresses("", "", "")
@@ -72,14 +77,17 @@ class Server:
         if tracing is not None:
             self.engine.traceparent_of = tracing.traceparent_of
             self.engine.executor.after_commit.append(tracing.committed)
+        self.metrics_page = EngineMetrics(self.engine)
 
     async def start(self) -> Addresses:
         """Start everything; raises `OSError` or `WorkflowError` when a part cannot, the others are stopped then."""
         await self.engine.start()
+        metrics = 0
         try:
             rest = await self._start_http(self._rest_app(), self._config.rest_port)
             grpc = await self._start_grpc(self._config.grpc_port)
-            metrics = await self._start_http(self._metrics_app(), self._config.metrics_port)
+            if not self._is_one_of_many:
+                metrics = await self._start_http(self._metrics_app(), self._config.metrics_port)
         except BaseException:
             await self.stop()
             raise
@@ -107,20 +115,22 @@ class Server:
         return create_app(self.engine, cors_origins=self._cors_origins, observe=observe, guard=guard)
 
     def _metrics_app(self) -> object:
-        return MetricsApp(self.engine, None if is_loopback(self._host) else self._security.guard)
+        return MetricsPage(self.metrics_page, None if is_loopback(self._host) else self._security.guard)
 
     async def _start_http(self, app: object, port: int) -> int:
         tls = self._security.tls
         context = tls.context if tls else None
         listener = Listener(app, grace_s=self._grace_s, limits=self._limits, tls=context)
-        bound = await listener.start(self._host, port)
+        await listener.start(self._host, port, share_port=self._is_one_of_many)
         self._stops.append(listener.stop)
-        return bound
+        return listener.port
 
     async def _start_grpc(self, port: int) -> int:
         health = Health(self.engine)
         observe = observe_grpc(self.engine.metrics, self._lines)
-        server = create_server(self.engine, health=health, observe=observe, guard=self._security.guard)
+        server = create_server(
+            self.engine, health=health, observe=observe, guard=self._security.guard, share_port=self._is_one_of_many
+        )
         tls = self._security.tls
         bound = bind(server, self._host, port, tls.grpc_credentials() if tls else None)
         await server.start()

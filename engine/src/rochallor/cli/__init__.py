@@ -16,6 +16,7 @@ COMMANDS = {
     "definition": "rochallor.cli.definition:definition",
     "instance": "rochallor.cli.instance:instance",
     "task": "rochallor.cli.task:task",
+    "job": "rochallor.cli.job:job",
     "doctor": "rochallor.cli.doctor:doctor",
     "migrate": "rochallor.cli.migrate:migrate",
     "token": "rochallor.cli.token:token",

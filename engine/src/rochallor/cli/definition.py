@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import sys
+from pathlib import Path
 from typing import BinaryIO
 
 import click
+from msgspec.structs import replace
 
-from rochallor.cli.failures import FAILED
+from rochallor.cli.failures import FAILED, Failure
+from rochallor.cli.graph import PICTURES
 from rochallor.cli.options import output_option, talks_to_engine
 from rochallor.cli.output import Output
 from rochallor.cli.remote import RemoteEngine
@@ -68,3 +73,41 @@ def show(definition_id: str, number: int | None, engine: RemoteEngine, out: Outp
     """Print a definition."""
     path = ("definitions", definition_id, *(("versions", str(number)) if number else ()))
     out.one(engine.get(*path, next_command="rochallor definition list"))
+
+
+@definition.command()
+@click.argument("source", metavar="FILE|ID")
+@click.option("--version", "number", type=click.IntRange(min=1), help="Of the definition ID; default: the newest.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(list(PICTURES)),
+    help="Default: a tree on a terminal, else Mermaid. DOT is for Graphviz.",
+)
+@talks_to_engine
+def graph(source: str, number: int | None, form: str | None, engine: RemoteEngine, out: Output) -> None:
+    """Draw a definition: one in a file (`-`: standard input), or one that the engine has."""
+    raw, version = _read(source), 0
+    if raw is None:
+        path = ("definitions", source, *(("versions", str(number)) if number else ()))
+        found = engine.get(*path, next_command="rochallor definition list")
+        raw, version = json.dumps(found).encode(), found["version"]
+    parsed = parse_definition(raw)
+    if parsed.definition is None:
+        reason = f"this is no definition that can be drawn: {parsed.problems[0].message}"
+        raise Failure(reason, f"rochallor definition lint {source}")
+    picture = PICTURES[form or ("tree" if out.for_people else "mermaid")]
+    click.echo(picture(replace(parsed.definition, version=version)))
+
+
+def _read(source: str) -> bytes | None:
+    """Return the file's bytes, None when the source is the id of a definition."""
+    if source == "-":
+        return sys.stdin.buffer.read()
+    file = Path(source)
+    if not file.is_file() and not source.endswith(".json") and "/" not in source:
+        return None
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise click.BadParameter(f"{source} cannot be read: {error.strerror}") from None

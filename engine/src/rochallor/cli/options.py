@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import click
 
@@ -30,15 +30,32 @@ def output_option(command: Command) -> Command:
 
 
 def talks_to_engine(command: Command) -> Command:
-    """Give a command `engine` and `out`. A token comes from the environment only: others can read command lines."""
+    """Give a command `engine` and `out`. A token is never an argument: others can read command lines."""
 
     @click.option("--engine", "url", envvar="ROCHALLOR_ENGINE", default=DEFAULT_URL, show_default=True, metavar="URL")
+    @click.option(
+        "--token-file",
+        type=click.File("r", encoding="utf-8"),
+        help=f"A file with the bearer token, `-` for standard input. Default: the variable {TOKEN}.",
+    )
     @output_option
     @functools.wraps(command)
-    def wrapper(*args: Any, url: str, **kwargs: Any) -> Any:
-        return command(*args, engine=RemoteEngine(url, os.environ.get(TOKEN, "")), **kwargs)
+    def wrapper(*args: Any, url: str, token_file: TextIO | None, **kwargs: Any) -> Any:
+        return command(*args, engine=RemoteEngine(url, _token(token_file)), **kwargs)
 
     return wrapper
+
+
+def _token(file: TextIO | None) -> str:
+    if file is None:
+        return os.environ.get(TOKEN, "")
+    try:
+        token = file.read().strip()
+    except ValueError:
+        raise click.UsageError(f"{file.name} holds no token: it is not text") from None
+    if not token or not token.isascii() or not token.isprintable() or " " in token:
+        raise click.UsageError(f"{file.name} holds no token: it must be one line without spaces")
+    return token
 
 
 class JsonObject(click.ParamType[dict[str, Any]]):

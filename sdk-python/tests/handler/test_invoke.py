@@ -150,7 +150,7 @@ ASYNC_KINDS = [
 ]
 
 
-@pytest.mark.parametrize(("handler", "is_async"), ASYNC_KINDS, ids=str)
+@pytest.mark.parametrize(("handler", "is_async"), ASYNC_KINDS, ids=lambda each: type(each).__name__)
 def test_asynchronous_handlers_are_told_at_registration(handler, is_async):
     """The worker knows beforehand what runs on the loop and what needs a thread."""
     assert registered(handler).is_async is is_async

@@ -1,3 +1,4 @@
+# Long because: one handler of every shape, and what each of them gets.
 """Which parameter gets what: by annotation, decided at registration."""
 
 from __future__ import annotations
@@ -383,7 +384,7 @@ RESULTS = [
 ]
 
 
-@pytest.mark.parametrize(("result", "variables"), RESULTS, ids=str)
+@pytest.mark.parametrize(("result", "variables"), RESULTS, ids=lambda each: type(each).__name__)
 def test_results_become_variables(result, variables):
     """Models that a handler returns, alone or inside a dict, are sent as JSON."""
     assert run(lambda _: result) == Completed(variables)

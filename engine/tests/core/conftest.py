@@ -10,6 +10,7 @@ import json
 import os
 import re
 import sys
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -27,6 +28,9 @@ from rochallor.core.variables import View, parse_variables
 if "MUTANT_UNDER_TEST" in os.environ:
     # mutmut puts three frames of its own around every call; the deepest expressions would not fit.
     sys.setrecursionlimit(5_000)
+
+SENTENCES = Path(__file__).parent / "sentences.json"
+WRITE_THEM = "WRITE_SENTENCES"
 
 T0 = 1_800_000_000_000
 ID = "01JZZZZZZZZZZZZZZZZZZZZZZZ"
@@ -298,3 +302,22 @@ def run():
         return driver
 
     return make
+
+
+@pytest.fixture(scope="session")
+def sentences():
+    """`sentences(area, case, said)`: what people are told, word for word, as it was last read and found good.
+
+    They are kept in sentences.json. After a change for the better, write them anew with WRITE_SENTENCES=1 and read the
+    difference.
+    """
+    kept = json.loads(SENTENCES.read_text(encoding="utf-8")) if SENTENCES.exists() else {}
+
+    def compare(area, case, said):
+        if os.environ.get(WRITE_THEM):
+            kept.setdefault(area, {})[case] = said
+        assert kept[area][case] == said
+
+    yield compare
+    if os.environ.get(WRITE_THEM):
+        SENTENCES.write_text(json.dumps(kept, indent=1, ensure_ascii=True, sort_keys=True) + "\n", encoding="utf-8")

@@ -63,8 +63,12 @@ def test_one_match_has_the_same_shape_as_many(policy, result):
 @pytest.mark.parametrize("policy", HIT_POLICIES)
 def test_no_match_fails_under_every_policy(policy):
     """A table that finds no rule fails with its stable word."""
-    with pytest.raises(RoutingFailure, match=r"^DecisionTableNoRuleMatched: "):
+    with pytest.raises(RoutingFailure) as failed:
         evaluate(policy, (NEVER, {"a": 1}))
+    assert str(failed.value) == (
+        "DecisionTableNoRuleMatched: none of the 1 rules matched; add a last rule with an empty `when`"
+    )
+    assert failed.value.word == "DecisionTableNoRuleMatched"
 
 
 def test_two_matches_break_uniqueness():
@@ -85,11 +89,13 @@ def test_disagreement_in_any_column_fails(others):
         evaluate("A", (ALWAYS, {"a": 1}), (ALWAYS, others))
 
 
-@pytest.mark.parametrize("value", [None, "1", True, [1]])
+@pytest.mark.parametrize(
+    ("value", "kind"), [(None, "null"), ("1", "a string"), (True, "a boolean"), ([1], "a list")], ids=repr
+)
 @pytest.mark.parametrize("policy", ["C+", "C>", "C<"])
-def test_only_numbers_are_aggregated(policy, value):
-    """Null, text, booleans and lists fail an aggregate."""
-    with pytest.raises(RoutingFailure, match=r"^DecisionTableAggregatorTypeError: output 'a'"):
+def test_only_numbers_are_aggregated(policy, value, kind):
+    """Null, text, booleans and lists fail an aggregate, and are called by their names."""
+    with pytest.raises(RoutingFailure, match=rf"^DecisionTableAggregatorTypeError: output 'a' has {kind} among its"):
         evaluate(policy, (ALWAYS, {"a": 1}), (ALWAYS, {"a": value}))
 
 
@@ -147,3 +153,13 @@ def test_a_rule_without_outputs_sets_nothing():
 def test_cells_follow_the_dialect_they_were_compiled_for():
     """With coercion the text "true" is a condition that holds."""
     assert evaluate_table(compiled(("flag", {"a": 1}), coercion=True), "U", {"flag": "true"}, 0) == {"a": 1}
+
+
+def test_large_integers_are_aggregated():
+    """A sum of more than 64 bits is a sum like any other."""
+    assert evaluate("C+", (ALWAYS, {"a": 1 << 100}), (ALWAYS, {"a": 1})) == {"a": (1 << 100) + 1}
+
+
+def test_table_needs_no_budget_of_its_caller():
+    """Evaluated by itself, a table has a budget of its own."""
+    assert evaluate("F", ("'x' in many", {"a": 1}), (ALWAYS, {"a": 2}), many=["y"] * 100) == {"a": 2}

@@ -77,6 +77,14 @@ ERRORS = {
         "/steps/0/conditionalNextSteps/a > 1",
         b'{"steps": [{"conditionalNextSteps": {"a > 1": "x", "a > 1": "y"}}]}',
     ),
+    "a listed condition that is no expression": (
+        "EXPR_SYNTAX",
+        "/steps/0/orderedConditions/0/expression",
+        flow(
+            without(decision({}), "conditionalNextSteps")
+            | {"orderedConditions": [{"expression": "a >", "nextStep": "end"}]}
+        ),
+    ),
     "a listed condition twice": (
         "DUPLICATE_KEY",
         "/steps/0/orderedConditions/1/expression",
@@ -96,6 +104,7 @@ ERRORS = {
     ),
     "a field nobody knows": ("UNKNOWN_FIELD", "/colour", flow(task(), colour="red")),
     "a field of another spelling": ("UNKNOWN_FIELD", "/steps/0/next_step", flow(task(next_step="end"))),
+    "a field in capitals": ("UNKNOWN_FIELD", "/INPUT_SCHEMA", flow(task(), INPUT_SCHEMA={})),
     "an unknown key with a slash": ("UNKNOWN_FIELD", "/a~1b~0", flow(task(), **{"a/b~": 1})),
     "an unknown field of a timer": (
         "UNKNOWN_FIELD",
@@ -403,13 +412,13 @@ def test_every_code_of_the_table_is_shown_here():
     assert shown == CODES.keys() - elsewhere
 
 
-@pytest.mark.parametrize(("code", "place", "document"), [*ERRORS.values(), *WARNINGS.values()])
-def test_every_message_says_what_to_do(code, place, document):
-    """A message is at least two sentences, or one with an instruction: never a bare verdict."""
-    parsed = parse(document)
-    for problem in (*parsed.problems, *parsed.warnings):
-        assert len(problem.message) > 25, (code, place)
-        assert problem.code in CODES
+@pytest.mark.parametrize("case", [*ERRORS, *WARNINGS])
+def test_every_message_is_one_that_was_read_and_found_good(case, sentences):
+    """A definition is told all its problems in these words, in this order: what is wrong, where, and what to do."""
+    parsed = parse((ERRORS | WARNINGS)[case][2])
+    said = [[problem.code, problem.pointer, problem.message] for problem in (*parsed.problems, *parsed.warnings)]
+    sentences("definition", case, said)
+    assert all(len(message) > 25 for _, _, message in said)
 
 
 def test_all_problems_are_told_at_once():
@@ -454,3 +463,25 @@ def test_the_warning_about_an_unknown_chain_names_it():
     warning = next_workflow_unknown("LOS::next")
     assert (warning.code, warning.pointer) == ("NEXT_WORKFLOW_UNKNOWN", "/nextWorkflowId")
     assert "LOS::next" in warning.message
+
+
+def test_the_warning_about_an_unknown_chain_is_word_for_word(sentences):
+    """What is told when a chain's target does not exist yet."""
+    sentences("definition", "an unknown chain", next_workflow_unknown("next").message)
+
+
+@pytest.mark.parametrize(("count", "refused"), [(0, False), (100, False), (101, True), (-1, True)])
+def test_retries_have_a_limit(count, refused):
+    """From none to a hundred retries."""
+    assert bool(parse(flow(task(retryCount=count))).problems) is refused
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [("1.0", 1), ("9007199254740991.0", 2**53 - 1), ("9007199254740992.0", 2.0**53), ("1e300", 1e300), ("1.5", 1.5)],
+)
+def test_whole_floats_are_integers_where_both_are_exact(text, number):
+    """Up to 2^53 a whole float is an integer; from there on a float may stand for several."""
+    raw = json.dumps(flow(task(), metadata={"x": "NUMBER"})).replace('"NUMBER"', text).encode()
+    found = parse_definition(raw).definition.metadata["x"]
+    assert (found, type(found)) == (number, type(number))

@@ -87,12 +87,15 @@ def test_years_and_months_are_calendar_units(start, text, end):
         ("P100Y1W", "is longer than 100 years"),
         ("P36526D", "is longer than 100 years"),
         ("PT99999999999999999999S", "is longer than 100 years"),
+        ("x" * 64, "is not an ISO 8601 duration"),
+        ("x" * 65, "is not an ISO 8601 duration"),
     ],
 )
-def test_what_is_no_duration_is_refused_in_words(text, reason):
+def test_what_is_no_duration_is_refused_in_words(text, reason, sentences):
     """The sentence quotes the text and says what to write instead."""
     with pytest.raises(ValueError, match=reason) as caught:
         parse_duration(text)
+    sentences("duration", repr(text), str(caught.value))
     assert len(str(caught.value)) < 160
 
 

@@ -192,7 +192,10 @@ def test_the_steps_of_one_command_share_a_larger_budget(run, crowded):
     chain = " | ".join(f"decide d{n} ? 'x' in a || 'y' in a -> end; true -> d{n + 1}" for n in range(20))
     driver = run(STEPS.format(step=chain + " | decide d20 ? true -> end").replace(" | ", "\n"), crowded)
     assert driver.reason.startswith("ExpressionError: step 'd")
-    assert "RUN_WORK = 10,000,000" in driver.reason
+    assert (
+        "look at more than RUN_WORK = 10,000,000 values in one go; "
+        "keep large data elsewhere, or put a service task between them"
+    ) in driver.reason
 
 
 def test_reading_variables_counts_for_the_run(run):
@@ -200,3 +203,17 @@ def test_reading_variables_counts_for_the_run(run):
     loop = 'decide d ? len(text) == 0 -> end; true -> s\nset s -> d :: {"transformations": {"x": 1}}'
     driver = run(STEPS.format(step=loop), {"text": "x" * 1_000_000})
     assert "RUN_WORK" in driver.reason
+
+
+@pytest.mark.parametrize("kind", ["table", "set"])
+def test_tables_and_transformations_share_it_too(run, crowded, kind):
+    """A chain of decision tables, or of transformations, has no more for all of them than a chain of decisions."""
+    scans = "'x' in a || 'y' in a"
+    rows = [{"when": {"c": scans}, "outputs": {"o": 1}}, {"outputs": {"o": 2}}]
+    fields = {
+        "table": {"hitPolicy": "F", "decisionTable": {"rules": rows}},
+        "set": {"transformations": {"o": f"${{{scans}}}"}},
+    }
+    chain = "\n".join(f"{kind} t{n} -> t{n + 1} :: {json.dumps(fields[kind])}" for n in range(30))
+    driver = run(STEPS.format(step=chain + "\ndecide t30 ? true -> end"), crowded)
+    assert "RUN_WORK = 10,000,000" in driver.reason

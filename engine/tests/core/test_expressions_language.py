@@ -219,6 +219,8 @@ def test_membership(source, value):
         ("false ? 1 : false ? 2 : 3", 3),
         ("true ? false ? 1 : 2 : 3", 2),
         ("null ?? 1", 1),
+        ("status ?? 'x'", "ok"),
+        ("applicant.name ?? 'x'", "Ada"),
         ("0 ?? 1", 0),
         ("false ?? true", False),
         ("nothing ?? applicant.missing ?? 'end'", "end"),

@@ -54,16 +54,24 @@ def complaint(source: str) -> ExpressionSyntaxError:
         ("", 0, "the expression is empty: expected a value"),
         (" \n ", 0, "the expression is empty: expected a value"),
         ("1 + nope(2)", 4, "there is no function `nope`; there are contains, len, startsWith,"),
+        ("nope(2)", 0, "there is no function `nope`; there are contains, len, startsWith,"),
         ("len()", 0, "`len(x)` does not take 0 arguments"),
         ("1 + len(1, 2)", 4, "`len(x)` does not take 2 arguments"),
         ("now(1)", 0, "`now()` does not take 1 argument"),
         ("contains(a)", 0, "`contains(collection, element)` does not take 1 argument"),
         ("min()", 0, "`min(a, b, …)` does not take 0 arguments"),
+        ("\n)", 1, "unexpected `)`: expected a value"),
+        ("a +\n\n) +\na\n+ b", 5, "unexpected `)`: expected a value"),
+        ("a +\r\n\t)\t+ a\r\n+ b", 6, "unexpected `)`: expected a value"),
+        ("\r) + a", 1, "unexpected `)`: expected a value"),
+        ("min(1 2)", 6, "unexpected `2`"),
+        ("X X", 2, "unexpected `X`"),
     ],
 )
-def test_a_syntax_error_says_what_is_wrong_and_where(source, position, sentence):
+def test_a_syntax_error_says_what_is_wrong_and_where(source, position, sentence, sentences):
     """The sentence names what was found and expected; `position` points at it."""
     error = complaint(source)
+    sentences("syntax", ascii(source[:60]), str(error))
     assert str(error).startswith(sentence)
     assert error.position == position
 

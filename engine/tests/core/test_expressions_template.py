@@ -32,6 +32,8 @@ def test_a_string_wholly_inside_a_template_is_an_expression(text, value):
         "a",
         "#a",
         "${a} and ${b}",
+        "${'x'} and ${b}",
+        "${'x' + 'y'} and ${'z'}",
         "${a}}",
         "${a} ",
         " ${a}",

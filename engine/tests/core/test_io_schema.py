@@ -40,9 +40,10 @@ def test_a_value_of_the_type_passes(kind, value):
         ("string", {}, "an object"),
     ],
 )
-def test_a_value_of_another_type_is_a_violation(kind, value, told):
+def test_a_value_of_another_type_is_a_violation(kind, value, told, sentences):
     """Nothing is converted, and the sentence says what was met."""
     (sentence,) = schema(kind).check({"a": value})
+    sentences("violation", f"{value!r} for {kind}", sentence)
     assert told in sentence
     assert kind in sentence
 
@@ -94,8 +95,9 @@ def test_a_schema_is_read():
         ({"properties": {"a": {"type": "string"}}, "additionalProperties": False}, ("additionalProperties",)),
     ],
 )
-def test_a_faulty_schema_is_refused_where_it_is_faulty(document, path):
+def test_a_faulty_schema_is_refused_where_it_is_faulty(document, path, sentences):
     """Each fault of a schema is told with the keys that lead to it."""
     read, problems = parse_io_schema(document)
+    sentences("schema", repr(document), [problem.message for problem in problems])
     assert read is None
     assert [problem.path for problem in problems] == [path]

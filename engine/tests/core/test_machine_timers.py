@@ -146,3 +146,14 @@ def test_interrupted_wait_moves_on_when_the_timer_fires(run):
     driver.fire("w")
     assert driver.variables == {"late": True}
     assert (driver.status, driver.at) == ("WAITING", ["u"])
+
+
+def test_timer_says_for_when_it_was_and_a_step_how_many_it_had(run):
+    """What fires carries the time it was due at, however late; what closes tells how many timers go with it."""
+    driver = run(TIMED.format(kind="task"))
+    due_ms = driver.instance.open[1].timers[0].due_ms
+    driver.wait(3_600_000)
+    events = driver.fire("a", 0).events
+    (fired,) = [event for event in events if isinstance(event, ev.TimerFired)]
+    (closed,) = [event for event in events if isinstance(event, ev.StepClosed) and event.step_id == "a"]
+    assert (fired.due_ms, closed.timers) == (due_ms, 1)

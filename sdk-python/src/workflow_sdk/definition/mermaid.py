@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from workflow_sdk.definition.steps import Step
+from workflow_sdk.definition.rules.outline import Outline, StepOutline
 
 _SHAPES: Mapping[str, tuple[str, str]] = {
     "SERVICE_TASK": ("[", "]"),
@@ -20,37 +19,33 @@ _SHAPES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def to_mermaid(steps: Sequence[Step]) -> str:
+def to_mermaid(outline: Outline) -> str:
     """Return the chart's text. A step that is named and missing is drawn too, so that a slip can be seen."""
-    arrows = [(step.id, *arrow) for step in steps for arrow in _arrows(step)]
-    named = dict.fromkeys([*(step.id for step in steps), *(target for _, _, _, target in arrows)])
-    node = {name: f"s{index}" for index, name in enumerate(named)}
-    known = {step.id: step for step in steps}
-    lines = ["flowchart TD"]
-    for name in named:
-        opening, closing = _SHAPES.get(known[name].type, ("[", "]")) if name in known else ("[", "]")
-        label = str(known[name].fields.get("name") or name) if name in known else f"{name}?"
-        lines.append(f'    {node[name]}{opening}"{_text(label)}"{closing}')
-    for source, line, label, target in arrows:
-        lines.append(f"    {node[source]} {line}{_label(label)} {node[target]}")
-    return "\n".join(lines) + "\n"
+    arrows = [(step.id, *arrow) for step in outline.steps for arrow in _arrows(step)]
+    known = {step.id: step for step in outline.steps}
+    nodes = {name: f"s{place}" for place, name in enumerate(dict.fromkeys([*known, *(each[-1] for each in arrows)]))}
+    drawn = [f"    {node}{_shape(known.get(name), name)}" for name, node in nodes.items()]
+    drawn += [f"    {nodes[source]} {line}{_label(label)} {nodes[target]}" for source, line, label, target in arrows]
+    return "\n".join(["flowchart TD", *drawn, ""])
 
 
-def _arrows(step: Step) -> Iterator[tuple[str, str, str]]:
+def _shape(step: StepOutline | None, name: str) -> str:
+    if step is None:
+        return f'["{_text(name)}?"]'
+    opening, closing = _SHAPES.get(step.type, ("[", "]"))
+    return f'{opening}"{_text(step.part.text("name") or name)}"{closing}'
+
+
+def _arrows(step: StepOutline) -> Iterator[tuple[str, str, str]]:
     """Yield (line, label, target) of every way out of a step."""
-    fields = step.fields
-    for expression, target in _items(fields.get("conditionalNextSteps")):
-        yield "-->", expression, str(target)
-    if fields.get("nextStep"):
-        yield "-->", "", str(fields["nextStep"])
-    for target in fields.get("parallelNextSteps") or ():
-        yield "-->", "", str(target)
-    for timer in fields.get("boundaryEvents") or ():
-        yield "-.->", str(timer.get("duration", "")), str(timer.get("targetStepId", ""))
-
-
-def _items(conditions: Any) -> Iterator[tuple[str, Any]]:
-    yield from (conditions or {}).items()
+    for branch in step.branches:
+        yield "-->", branch.expression, branch.to.target
+    for ref in (step.next_step, *step.parallel):
+        if ref:
+            yield "-->", "", ref.target
+    for ref, part in zip(step.timers, step.boundaries, strict=True):
+        beside = "" if part.fields.get("interrupting") else " (and goes on)"
+        yield "-.->", part.text("duration") + beside, ref.target
 
 
 def _label(text: str) -> str:

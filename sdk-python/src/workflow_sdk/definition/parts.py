@@ -1,4 +1,4 @@
-"""The values that steps are made of: timers, retry policies, table rules, schemas. Each knows its JSON, nothing more."""
+"""The values that steps are made of: timers, retry policies, table rules, schemas. Each knows its JSON, no rule."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ class Rule:
 
     """
 
-    when: Mapping[str, str] = field(default_factory=dict)
-    outputs: Mapping[str, Any] = field(default_factory=dict)
+    when: Mapping[str, str] = field(default_factory=dict[str, str])
+    outputs: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def to_dict(self) -> Json:
         """Return the JSON of a rule."""

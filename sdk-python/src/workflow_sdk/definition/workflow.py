@@ -12,6 +12,8 @@ from workflow_sdk.definition.mermaid import to_mermaid
 from workflow_sdk.definition.parts import Json, Schema
 from workflow_sdk.definition.problems import Problem
 from workflow_sdk.definition.rules import problems_of
+from workflow_sdk.definition.rules.json_types import is_list, is_object
+from workflow_sdk.definition.rules.outline import read_outline
 from workflow_sdk.definition.served import problems_of_service
 from workflow_sdk.definition.steps import Step, title
 
@@ -82,7 +84,7 @@ class Workflow:
         'STEPS_NONEMPTY'
         """
         workflow = cls.__new__(cls)
-        workflow._document = deepcopy(dict(document))
+        workflow._document = deepcopy(dict(document))  # noqa: SLF001 - a second way to make one of its own
         return workflow
 
     @property
@@ -94,7 +96,7 @@ class Workflow:
     def steps(self) -> list[Step]:
         """The steps in order; what is no step in a document that breaks the rules is left out."""
         steps = self._document.get("steps")
-        return [Step(step) for step in steps if isinstance(step, Mapping)] if isinstance(steps, (list, tuple)) else []
+        return [Step(step) for step in steps if is_object(step)] if is_list(steps) else []
 
     def job_types(self) -> list[str]:
         """Return the job types that its SERVICE_TASKs ask for, each once, in order."""
@@ -111,7 +113,7 @@ class Workflow:
 
     def to_mermaid(self) -> str:
         """Return a Mermaid flowchart of it, which GitHub and most editors draw."""
-        return to_mermaid(self.steps)
+        return to_mermaid(read_outline(self._document))
 
     def problems(self) -> list[Problem]:
         """Return everything that the engine would refuse or warn of, all at once; empty is good.

@@ -63,12 +63,13 @@ def _takes_anything(shown: inspect.Signature) -> bool:
 
 
 def _without_partials(handler: Callable[..., Any]) -> Any:
-    while isinstance(handler, functools.partial):
-        handler = handler.func
-    return handler
+    found: Any = handler
+    while isinstance(found, functools.partial):
+        found = found.func  # pyright: ignore[reportUnknownMemberType] - what it is partial of is anybody's
+    return found
 
 
-def _call_of(handler: Any) -> Any:
+def _call_of(handler: object) -> Any:
     """Return what runs when an object is called."""
     return inspect.getattr_static(type(handler), "__call__", None)
 
@@ -137,7 +138,8 @@ def _enclosing(function: FunctionType) -> dict[str, Any]:
 
 
 def _callers() -> Iterator[Any]:
-    frame = sys._getframe(1)  # noqa: SLF001 - the only way to the types of a function that is still running
+    # The only way to the types of a function that is still running.
+    frame = sys._getframe(1)  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     while frame is not None:
         yield frame
         frame = frame.f_back  # type: ignore[assignment]  # None ends the loop

@@ -11,13 +11,13 @@ import inspect
 import logging
 import math
 import threading
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from functools import partial
 from typing import Any
 
 from workflow_sdk.errors import JobCancelled, NonRetryableError, RetryAfter
 from workflow_sdk.handler.context import JobContext
-from workflow_sdk.handler.models import INVALID_INPUT, to_plain
+from workflow_sdk.handler.models import INVALID_INPUT, is_mapping, to_plain
 from workflow_sdk.handler.outcome import Completed, Failed, Outcome
 from workflow_sdk.handler.registry import CallNext, Registration
 
@@ -121,7 +121,7 @@ def _encoded(registration: Registration, result: Any) -> Any:
         variables = to_plain(result)
     except (TypeError, ValueError, RecursionError):
         variables = result  # something in it is no JSON; whoever sends it says where
-    if isinstance(variables, Mapping):
+    if is_mapping(variables):
         return variables
     kind = type(result).__name__
     message = f"the handler for '{registration.job_type}' returned a {kind}; return a dict of variables or None"

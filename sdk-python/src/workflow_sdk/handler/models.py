@@ -12,7 +12,7 @@ import re
 import types
 import typing
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 import msgspec
 
@@ -34,19 +34,28 @@ _MISSING = re.compile(r"Object (?:missing required|contains unknown) field `([^`
 def is_model(kind: Any) -> bool:
     """Return whether variables can be decoded into this type."""
     kind = typing.get_origin(kind) or kind
-    return isinstance(kind, type) and (
+    return _is_class(kind) and (
         is_pydantic(kind) or dataclasses.is_dataclass(kind) or issubclass(kind, msgspec.Struct) or is_typed_dict(kind)
     )
 
 
 def is_pydantic(kind: Any) -> bool:
     """Return whether it is a pydantic model or pydantic dataclass."""
-    return isinstance(kind, type) and hasattr(kind, "__pydantic_fields__")
+    return _is_class(kind) and hasattr(kind, "__pydantic_fields__")
 
 
 def is_typed_dict(kind: Any) -> bool:
     """Return whether it is a TypedDict, of `typing` or of `typing_extensions`."""
-    return isinstance(kind, type) and issubclass(kind, dict) and hasattr(kind, "__required_keys__")
+    return _is_class(kind) and dict in kind.__mro__ and hasattr(kind, "__required_keys__")
+
+
+def is_mapping(value: object) -> TypeGuard[Mapping[str, Any]]:
+    """Return whether it can be a result: variables by name."""
+    return isinstance(value, Mapping)
+
+
+def _is_class(kind: object) -> TypeGuard[type[Any]]:
+    return isinstance(kind, type)
 
 
 def members_of(kind: Any) -> tuple[Any, ...]:
@@ -100,11 +109,11 @@ def to_plain(value: Any) -> Any:
     return msgspec.to_builtins(value, enc_hook=_plain)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     serializer = getattr(type(value), "__pydantic_serializer__", None)
     if serializer is not None:
         return serializer.to_python(value, mode="json", by_alias=True)
-    if isinstance(value, Mapping):
+    if is_mapping(value):
         return dict(value)
     raise TypeError(f"a {type(value).__name__} has no JSON form")
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workflow_sdk.definition.problems import Problem, pointer
+from workflow_sdk.definition.rules.json_types import is_list, is_object
 
 MAX_BYTES = 1024 * 1024
 MAX_STEPS = 2000
@@ -38,7 +39,7 @@ def too_large(document: Mapping[str, Any]) -> Problem | None:
     if size > MAX_BYTES:
         return Problem("DEFINITION_TOO_LARGE", "", f"{size} bytes; at most {MAX_BYTES} are accepted. {ending}")
     steps = document.get("steps")
-    if isinstance(steps, list) and len(steps) > MAX_STEPS:
+    if is_list(steps) and len(steps) > MAX_STEPS:
         message = f"{len(steps)} steps; at most {MAX_STEPS} are accepted. {ending}"
         return Problem("DEFINITION_TOO_LARGE", "/steps", message)
     return None
@@ -47,13 +48,22 @@ def too_large(document: Mapping[str, Any]) -> Problem | None:
 def _fault(node: Any) -> str:
     if isinstance(node, float) and not math.isfinite(node):
         return "NaN and infinities are not JSON. Use a finite number."
-    if isinstance(node, Mapping) and not all(isinstance(key, str) for key in node):
+    if is_object(node) and not all(isinstance(key, str) for key in _keys(node)):
         return "Keys of an object are text. Write them as strings."
-    if not isinstance(node, (*_SCALARS, Mapping, list, tuple)):
+    if not _is_json(node):
         return f"A {type(node).__name__} is not JSON. Use text, numbers, lists and dicts."
-    if any(isinstance(text, str) and not _is_text(text) for text in ([*node] if isinstance(node, Mapping) else [node])):
+    texts: list[Any] = _keys(node) if is_object(node) else [node]
+    if any(isinstance(text, str) and not _is_text(text) for text in texts):
         return "Text here has half of a surrogate pair. Write the whole character."
     return ""
+
+
+def _is_json(node: object) -> bool:
+    return isinstance(node, (*_SCALARS, Mapping, list, tuple))
+
+
+def _keys(node: Mapping[Any, Any]) -> list[Any]:
+    return list(node)
 
 
 def _is_text(text: str) -> bool:
@@ -61,7 +71,7 @@ def _is_text(text: str) -> bool:
 
 
 def _children(node: Any) -> Iterator[tuple[str | int, Any]]:
-    if isinstance(node, Mapping):
+    if is_object(node):
         yield from ((str(key).encode("utf-8", "replace").decode(), child) for key, child in node.items())
-    elif isinstance(node, (list, tuple)):
+    elif is_list(node):
         yield from enumerate(node)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from workflow_sdk.definition.problems import Problem, escape
+from workflow_sdk.definition.rules.json_types import is_list, is_number, is_object
 
 _EXACT_FLOAT = 2**53
 
@@ -18,22 +19,34 @@ class Kind(NamedTuple):
     """A JSON type: how to say it, how to tell it."""
 
     words: str
-    accepts: Callable[[Any], bool]
+    accepts: Callable[[object], bool]
 
 
-def _is_integer(value: Any) -> bool:
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and "\0" not in value
+
+
+def _is_boolean(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _is_integer(value: object) -> bool:
     if isinstance(value, float):  # 3.0 is 3 to the engine
         return value.is_integer() and abs(value) < _EXACT_FLOAT
-    return isinstance(value, int) and not isinstance(value, bool)
+    return is_number(value)
 
 
-TEXT = Kind("a string without U+0000", lambda value: isinstance(value, str) and "\0" not in value)
-BOOLEAN = Kind("true or false", lambda value: isinstance(value, bool))
+def _is_anything(_: object) -> bool:
+    return True
+
+
+TEXT = Kind("a string without U+0000", _is_text)
+BOOLEAN = Kind("true or false", _is_boolean)
 INTEGER = Kind("a whole number", _is_integer)
-NUMBER = Kind("a number", lambda value: isinstance(value, (int, float)) and not isinstance(value, bool))
-OBJECT = Kind("an object", lambda value: isinstance(value, Mapping))
-LIST = Kind("a list", lambda value: isinstance(value, (list, tuple)))
-ANY = Kind("anything", lambda _: True)
+NUMBER = Kind("a number", is_number)
+OBJECT = Kind("an object", is_object)
+LIST = Kind("a list", is_list)
+ANY = Kind("anything", _is_anything)
 
 Fields = Mapping[str, Kind]
 DEFINITION: Fields = {
@@ -89,7 +102,7 @@ class Part:
     """An object of the document: its well-typed fields, and where it stands."""
 
     at: str
-    fields: Mapping[str, Any] = field(default_factory=dict)
+    fields: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     def text(self, name: str) -> str:
         """The string in that field, "" when absent."""

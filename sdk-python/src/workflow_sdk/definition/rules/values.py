@@ -8,6 +8,7 @@ from typing import Any
 
 from workflow_sdk.definition.problems import Problem, pointer
 from workflow_sdk.definition.rules.fields import Part
+from workflow_sdk.definition.rules.json_types import is_list, is_object
 from workflow_sdk.definition.rules.outline import ROUTED, Entry, Outline, StepOutline
 
 _MAX_EXPRESSION_BYTES = 4_096
@@ -132,20 +133,21 @@ def _schema(part: Part, name: str) -> Iterator[Problem]:
 
 def _schema_faults(schema: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str | int, ...], str]]:
     yield from _unknown(schema, ("properties", "required"), ())
-    properties, required = schema.get("properties"), schema.get("required")
-    if not isinstance(properties, Mapping) or not properties:
+    properties: Any = schema.get("properties")
+    required: Any = schema.get("required")
+    if not is_object(properties) or not properties:
         message = "A schema needs properties: an object with at least one name. Leave the schema out instead."
         yield "SCHEMA_INVALID", ("properties",), message
         properties = {}
     for name, described in properties.items():
-        if not isinstance(described, Mapping):
+        if not is_object(described):
             yield "SCHEMA_INVALID", ("properties", name), 'A property is an object such as {"type": "string"}.'
             continue
         yield from _unknown(described, ("type",), ("properties", name))
         if described.get("type") not in _SCHEMA_TYPES:
             message = f"The type must be one of {', '.join(_SCHEMA_TYPES)}."
             yield "SCHEMA_INVALID", ("properties", name, "type"), message
-    if required is not None and not isinstance(required, (list, tuple)):
+    if required is not None and not is_list(required):
         yield "SCHEMA_INVALID", ("required",), "`required` must be a list of property names."
         required = ()
     for index, name in enumerate(required or ()):

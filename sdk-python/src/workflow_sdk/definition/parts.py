@@ -5,12 +5,20 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from workflow_sdk.definition.steps import Step
+from typing import Any, Protocol
 
 Json = dict[str, Any]
+
+
+class Named(Protocol):
+    """A step, as far as whoever points at one needs it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        ...
+
+
 Duration = str | timedelta
 """ISO 8601 text such as `PT30S` or `P1M`, or a timedelta."""
 
@@ -32,7 +40,7 @@ class Timer:
     """
 
     duration: Duration
-    target: str | Step
+    target: str | Named
     interrupting: bool = field(kw_only=True)
 
     def to_dict(self) -> Json:
@@ -131,7 +139,7 @@ def expr(text: str) -> str:
     return "${" + text + "}"
 
 
-def id_of(step: str | Step) -> str:
+def id_of(step: str | Named) -> str:
     """Return the id of a step that is named by its id or by itself."""
     return step if isinstance(step, str) else step.id
 

@@ -1,8 +1,8 @@
 """After `mutmut run`: a second look at what survived, a table, and the explanations in engine/mutants.md.
 
 Started in `engine/`. mutmut imports the core once and switches a mutant on afterwards, so code that runs while a module
-is imported (a table of operators that is built by a function) is never broken by it. Each survivor is therefore tried
-again in a process of its own, where the mutant is there from the first import on. What survives that too is a small
+is imported (a table of operators that is built by a function) is never broken by it. Survivors in such functions are
+tried again in a process of their own, where the mutant is there from the first import on. What survives then is a small
 breakage of the core that no test notices: either a test is missing, or the broken code means the same and mutants.md
 says why, in a line that names the mutant in backticks.
 """
@@ -42,6 +42,40 @@ def suspects(codes: dict[str, int | None]) -> list[str]:
     return [name for name, code in codes.items() if code in {SURVIVED, NO_TESTS, None}]
 
 
+AT_IMPORT = """
+import importlib, pkgutil, sys
+called = set()
+def seen(frame, event, _):
+    if event == "call" and frame.f_globals.get("__name__", "").startswith("rochallor.core"):
+        called.add((frame.f_globals["__name__"], frame.f_code.co_qualname))
+sys.setprofile(seen)
+import rochallor.core
+for module in pkgutil.walk_packages(rochallor.core.__path__, "rochallor.core."):
+    importlib.import_module(module.name)
+sys.setprofile(None)
+for module, function in called:
+    print(module, function)
+"""
+
+
+def run_at_import() -> set[str]:
+    """Return, as mutmut calls them, the functions of the core that run while it is imported."""
+    command = [sys.executable, "-c", AT_IMPORT]
+    environment = os.environ | {"PYTHONPATH": "src"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return {mangled(*line.split()) for line in done.stdout.splitlines() if "<" not in line}
+
+
+def mangled(module: str, function: str) -> str:
+    """Return how mutmut calls a function, or a method `Class.method`, without the number of a mutant.
+
+    >>> mangled("rochallor.core.run", "Run.close")
+    'rochallor.core.run.xǁRunǁclose'
+    """
+    owner, _, name = function.rpartition(".")
+    return f"{module}.xǁ{owner}ǁ{name}" if owner else f"{module}.x_{name}"
+
+
 def survives(name: str) -> bool:
     """Run the core's tests in a process in which the mutant is there from the beginning, the likely ones first."""
     environment = os.environ | {"MUTANT_UNDER_TEST": name, "PYTHONPATH": "src"}
@@ -74,11 +108,13 @@ def module(name: str) -> str:
 
 def main() -> int:
     """Print the table, each survivor without explanation, each explanation without survivor; return 1 if any."""
-    codes = verdicts()
-    doubtful = suspects(codes)
-    print(f"{len(codes)} mutants; {len(doubtful)} are looked at again, each in a process of its own …", flush=True)
+    codes, early = verdicts(), run_at_import()
+    survivors = suspects(codes)
+    doubtful = [name for name in survivors if name.rpartition("__mutmut_")[0] in early]
+    print(f"{len(codes)} mutants; {len(doubtful)} run at import and are tried again, one by one …", flush=True)
     with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        survivors = [name for name, alive in zip(doubtful, pool.map(survives, doubtful), strict=True) if alive]
+        killed = {name for name, alive in zip(doubtful, pool.map(survives, doubtful), strict=True) if not alive}
+    survivors = [name for name in survivors if name not in killed]
     print(table(codes, survivors))
     text = EXPLANATIONS.read_text(encoding="utf-8") if EXPLANATIONS.exists() else ""
     explained = set(MUTANT.findall(text))

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     from workflow_sdk.client.grpc import GrpcEngineClient
     from workflow_sdk.client.interface import EngineClient
     from workflow_sdk.client.rest import RestEngineClient
-    from workflow_sdk.errors import EngineClientError, NonRetryableError, WorkflowSDKError
+    from workflow_sdk.definition import Workflow
+    from workflow_sdk.errors import EngineClientError, JobCancelled, NonRetryableError, RetryAfter, WorkflowSDKError
+    from workflow_sdk.handler.context import JobContext
     from workflow_sdk.handler.registry import HandlerRegistry
     from workflow_sdk.metrics.metrics import Metrics
     from workflow_sdk.runner.deduplication_cache import DeduplicationCache
@@ -24,14 +26,22 @@ __all__ = [
     "EngineClientError",
     "GrpcEngineClient",
     "HandlerRegistry",
+    "JobCancelled",
+    "JobContext",
     "Metrics",
     "NonRetryableError",
     "RestEngineClient",
+    "RetryAfter",
     "Runner",
+    "Workflow",
     "WorkflowSDKError",
 ]
 
 _MODULES = {
+    "Workflow": "workflow_sdk.definition",
+    "JobCancelled": "workflow_sdk.errors",
+    "RetryAfter": "workflow_sdk.errors",
+    "JobContext": "workflow_sdk.handler.context",
     "DeduplicationCache": "workflow_sdk.runner.deduplication_cache",
     "EngineClient": "workflow_sdk.client.interface",
     "EngineClientError": "workflow_sdk.errors",

@@ -111,6 +111,8 @@ class Reporter:
             return
         if token and outcome.code:
             ours["error_code"] = outcome.code
+        if token and outcome.retry_after_ms is not None:
+            ours["retry_after_ms"] = outcome.retry_after_ms
         self._client.fail_job(job["id"], self._worker_id, outcome.message, outcome.retryable, **ours)
 
     def _hold(self, job: Mapping[str, Any], outcome: Outcome) -> None:

@@ -11,8 +11,9 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from workflow_sdk.handler.registry import HandlerRegistry
 from workflow_sdk.metrics.silent import SilentMetrics
-from workflow_sdk.runner.executor import Completed, Outcome, execute
+from workflow_sdk.runner.executor import Completed, Outcome, execute_registered
 from workflow_sdk.runner.pace import Pace
 from workflow_sdk.runner.poller import LOOK_SECONDS, Poller, PollOptions
 from workflow_sdk.runner.reporter import Reporter
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from workflow_sdk.client.interface import EngineClient
-    from workflow_sdk.handler.registry import HandlerRegistry
     from workflow_sdk.metrics.metrics import Metrics
 
 _log = logging.getLogger("workflow_sdk")
@@ -93,6 +93,7 @@ class Runner:
 
     def run(self, stop_event: StopEvent | None = None) -> None:
         """Work until `stop_event` is set, or on the main thread until SIGTERM or SIGINT; then drain and return."""
+        self._tell_what_is_not_kept()
         stop, slots = Stop(stop_event), Slots(self._parallelism)
         self._gave_up.clear()
         pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix=f"workflow-{self._worker_id}")
@@ -112,6 +113,14 @@ class Runner:
                 poller.run(stop)
             finally:
                 self._drain(stop, slots, pool)
+
+    def _tell_what_is_not_kept(self) -> None:
+        """Limits of a handler need a worker that claims by type; this one does not, and says so."""
+        registry: object = self._registry  # a test's stand-in may have no more than the published methods
+        for job_type in registry.job_types() if isinstance(registry, HandlerRegistry) else ():
+            found = registry.find(job_type)
+            if found and (found.max_concurrency or found.rate_limit or found.timeout):
+                _log.warning("limits of the handler for %r are not kept by this Runner: only parallelism is", job_type)
 
     def _polled(self, seconds: float, jobs: int) -> None:
         self._metrics.poll_latency.observe(seconds)
@@ -134,7 +143,7 @@ class Runner:
     def _execute(self, job: Mapping[str, Any]) -> Outcome:
         job_type = str(job.get("jobType", ""))
         began = self._timing.monotonic()
-        outcome = execute(self._registry.get(job_type), job)
+        outcome = execute_registered(self._registry, job)
         self._metrics.handler_latency.labels(job_type=job_type).observe(self._timing.monotonic() - began)
         succeeded = isinstance(outcome, Completed)
         self._metrics.jobs_completed.labels(job_type=job_type, outcome="success" if succeeded else "failure").inc()

@@ -1,0 +1,70 @@
+"""What the registry knows of a handler reaches the job that a runner dispatches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from unittest.mock import MagicMock
+
+import httpx
+import pytest
+from workflow_sdk import HandlerRegistry, JobContext, RetryAfter, Runner
+from workflow_sdk.client.rest import RestEngineClient
+
+JOB = {"id": "j", "jobType": "greet", "variables": {"name": "Ada"}, "leaseToken": "t"}
+
+
+def test_middleware_stands_around_a_dispatched_handler():
+    """Middleware of the registry sees the context and may change the result."""
+    registry, client, seen = HandlerRegistry(), MagicMock(), []
+
+    @registry.use
+    async def note(call_next, ctx):
+        seen.append(ctx.variables["name"])
+        return {**await call_next(ctx), "noted": True}
+
+    @registry.register("greet")
+    def greet(ctx: JobContext):
+        return {"greeting": f"Hello, {ctx.variables['name']}"}
+
+    Runner(client, registry, "w")._dispatch(JOB)
+    client.complete_job.assert_called_once_with("j", "w", {"greeting": "Hello, Ada", "noted": True})
+    assert seen == ["Ada"]
+
+
+def later(_ctx):
+    raise RetryAfter(2.5, "the bank is closed")
+
+
+def test_wish_to_be_tried_later_goes_to_an_engine_that_takes_it(monkeypatch):
+    """A client of ours sends `retryAfterMs`."""
+    bodies = []
+
+    def answer(_self, request):
+        bodies.append(request.read())
+        return httpx.Response(204)
+
+    monkeypatch.setattr(httpx.HTTPTransport, "handle_request", answer)
+    registry = HandlerRegistry()
+    registry.register("greet", later)
+    Runner(RestEngineClient("http://engine.test"), registry, "w")._dispatch(JOB)
+    assert b'"retryAfterMs":2500' in bodies[0]
+
+
+def test_wish_to_be_tried_later_is_a_plain_failure_for_others():
+    """A client with the published methods only is told that it failed, and may be tried again."""
+    registry, client = HandlerRegistry(), MagicMock()
+    registry.register("greet", later)
+    Runner(client, registry, "w")._dispatch(JOB)
+    client.fail_job.assert_called_once_with("j", "w", "the bank is closed", True)
+
+
+@pytest.mark.parametrize(("limits", "told"), [({"timeout": 5}, True), ({"max_concurrency": 1}, True), ({}, False)])
+def test_limits_that_this_runner_does_not_keep_are_said(caplog, limits, told):
+    """Nobody is left to believe that a limit holds: the log names the job type at the start."""
+    registry, stop = HandlerRegistry(), threading.Event()
+    registry.register("greet", later, **limits)
+    stop.set()
+    with caplog.at_level(logging.WARNING, "workflow_sdk"):
+        Runner(MagicMock(), registry, "w").run(stop)
+    assert ("limits of the handler for 'greet' are not kept" in caplog.text) is told

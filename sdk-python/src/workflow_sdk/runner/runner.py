@@ -117,10 +117,11 @@ class Runner:
     def _tell_what_is_not_kept(self) -> None:
         """Limits of a handler need a worker that claims by type; this one does not, and says so."""
         registry: object = self._registry  # a test's stand-in may have no more than the published methods
-        for job_type in registry.job_types() if isinstance(registry, HandlerRegistry) else ():
-            found = registry.find(job_type)
-            if found and (found.max_concurrency or found.rate_limit or found.timeout):
-                _log.warning("limits of the handler for %r are not kept by this Runner: only parallelism is", job_type)
+        if isinstance(registry, HandlerRegistry):
+            for job_type in registry.job_types():
+                found = registry.find(job_type)
+                if found and (found.max_concurrency or found.rate_limit or found.timeout):
+                    _log.warning("limits of the handler for %r are not kept by this Runner yet", job_type)
 
     def _polled(self, seconds: float, jobs: int) -> None:
         self._metrics.poll_latency.observe(seconds)

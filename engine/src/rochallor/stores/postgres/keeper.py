@@ -22,6 +22,9 @@ log = structlog.get_logger("rochallor.postgres")
 EVERY_S = 1.0
 CLOCK_EVERY = 15
 WORTH_IT = 200
+TENTH = 10
+"""Of a large table a tenth has to have changed: a vacuum writes to pages all over its indexes, and what it writes to
+the log has to be synced by whoever commits next. Until then the watermark keeps claims from walking over dead rows."""
 SHARE = 20
 """A vacuum that took a second is followed by twenty without one: with a million jobs waiting it is not cheap."""
 
@@ -57,7 +60,7 @@ class Keeper:
             rounds += 1
             began_s = loop.time()
             try:
-                if self.dirt >= WORTH_IT and began_s >= not_before_s:
+                if began_s >= not_before_s and await self.is_due():
                     await self.vacuum()
                     not_before_s = loop.time() + SHARE * (loop.time() - began_s)
                 if rounds % CLOCK_EVERY == 0:
@@ -66,6 +69,15 @@ class Keeper:
                 self._line.drop()
             except asyncpg.PostgresError as error:
                 log.warning("the job table was not vacuumed; claims get slower", why=str(error))
+
+    async def is_due(self) -> bool:
+        """Tell whether enough has changed, for as many jobs as the last vacuum has counted."""
+        if self.dirt < WORTH_IT:
+            return False
+        connection = await self._line.get()
+        with translated():
+            rows: float = await connection.fetchval(SQL["job_rows"])
+        return self.dirt >= rows / TENTH
 
     async def vacuum(self) -> bool:
         """Vacuum the job table unless another engine is at it; return whether this one did."""

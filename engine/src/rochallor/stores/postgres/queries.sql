@@ -266,6 +266,10 @@ SELECT job_type, sum(waiting)::bigint, min(oldest) FROM (
 SELECT id FROM instance WHERE id > $1 ORDER BY id LIMIT $2;
 
 -- Dead rows are what slows claims down, so this is throughput. Not truncating the file, which would lock the table.
+-- An estimate; -1 as long as nobody has looked.
+-- name: job_rows
+SELECT reltuples::float8 FROM pg_class WHERE oid = 'job'::regclass;
+
 -- name: vacuum_jobs
 VACUUM (TRUNCATE false, SKIP_LOCKED) job;
 

@@ -10,16 +10,13 @@ import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.operation import Operation
-from workflow_sdk.operations import OPERATIONS
+from workflow_sdk.operations import OPERATIONS, Operation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self  # only for type checkers; Python 3.10 has none of its own
-
-    from workflow_sdk.client.async_base import AsyncBaseEngineClient
 
 Json = dict[str, Any]
 
@@ -38,13 +35,6 @@ class BaseEngineClient(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close the connections. A client can be closed more than once."""
-
-    def async_twin(self) -> AsyncBaseEngineClient | None:
-        """Return a fresh asynchronous client with the same settings, None when there can be none.
-
-        It is for a worker: it repeats nothing by itself, because a worker has rules of its own for that.
-        """
-        return None
 
     def __enter__(self) -> Self:
         return self

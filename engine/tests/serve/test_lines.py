@@ -4,6 +4,7 @@ import asyncio
 import io
 import json
 
+import msgspec
 import pytest
 from rochallor.config import Config
 from rochallor.serve.lines import NoLines, RequestLine, StepLine, StreamLines, as_json, as_text, rfc3339
@@ -99,6 +100,11 @@ async def test_lines_of_one_turn_are_one_write(stream):
 def test_a_person_reads_text(line, text):
     """On a terminal a line is made for eyes."""
     assert as_text(line) == text
+
+
+def test_a_person_reads_whose_line_it_is():
+    """With WE_WORKERS, the worker's number stands beside the time."""
+    assert as_text(msgspec.structs.replace(REQUEST, worker=2)).startswith(b"00:00:00.042 #2 request  201 ")
 
 
 @pytest.mark.parametrize(("level", "kind"), [("debug", StreamLines), ("info", StreamLines), ("warning", NoLines)])

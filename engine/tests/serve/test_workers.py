@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import signal
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import grpc
 import pytest
+from rochallor.access import hash_of
+from rochallor.cli.failures import Failure
 from rochallor.cli.remote import RemoteEngine
 from rochallor_proto import engine_pb2, engine_pb2_grpc
 
@@ -123,6 +126,39 @@ def test_killed_worker_is_replaced_and_nothing_is_lost(family):
     assert family.metric("workflow_instances_started_total") == 10
 
 
+def test_sigterm_while_a_worker_is_replaced_ends_well(rochallor, postgres_database):
+    """Who has just been started has nothing to finish, and who died before is no reason to exit with 1."""
+    family = Family(rochallor("serve", WE_WORKERS="2", WE_POSTGRES_DSN=postgres_database))
+    workers = family.workers()
+    os.kill(workers[0], signal.SIGKILL)
+    family.process.until("a worker ended and is replaced")
+    family.process.signal(signal.SIGTERM)
+    assert family.process.ended() == 0
+    Ends([workers[1]] if Path(f"/proc/{workers[1]}").exists() else []).wait()
+
+
+def test_sighup_reaches_a_worker_that_is_still_starting(rochallor, postgres_database, tmp_path):
+    """The order to read the tokens anew waits until it can be followed; a signal would have ended the worker."""
+    tokens = tmp_path / "tokens.yaml"
+    tokens.write_text(json.dumps([{"name": "one", "role": "admin", "hash": hash_of("first")}]))
+    settings = {"WE_POSTGRES_DSN": postgres_database, "WE_AUTH_TOKENS_FILE": str(tokens), "WE_HOST": "127.0.0.1"}
+    process = rochallor("serve", WE_WORKERS="2", **settings)
+    url = process.until("ready")["rest"]
+    parent = process.process.pid
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    os.kill(int(children.read_text().split()[0]), signal.SIGKILL)
+    process.until("a worker ended and is replaced")
+    while len(children.read_text().split()) < 2:
+        pass
+    tokens.write_text(json.dumps([{"name": "two", "role": "admin", "hash": hash_of("second")}]))
+    process.signal(signal.SIGHUP)
+    process.until("worker ready")
+    for _ in range(8):  # each over a connection of its own: refused by none of the two
+        RemoteEngine(url, "second").get("instances")
+    with pytest.raises(Failure, match="does not know this token"):
+        RemoteEngine(url, "first").get("instances")
+
+
 def test_sigterm_answers_who_waits_and_leaves_nobody_behind(family):
     """Long polls are answered, the exit code is 0, and no worker stays."""
     family.remote.post("definitions", body=HELLO)
@@ -153,7 +189,7 @@ def test_workers_end_with_the_process_that_looked_after_them(family):
     ("variables", "code", "sentence"),
     [
         ({"WE_SQLITE_PATH": "x.db"}, 2, "set WE_POSTGRES_DSN too"),
-        ({"WE_POSTGRES_DSN": "postgresql://127.0.0.1:1/x"}, 1, "a worker did not become ready"),
+        ({"WE_POSTGRES_DSN": "postgresql://127.0.0.1:1/x"}, 1, "ended before it could serve"),
     ],
 )
 def test_workers_that_cannot_work_are_a_sentence_and_an_exit_code(rochallor, variables, code, sentence):

@@ -147,7 +147,7 @@ def as_json(line: Line) -> bytes:
 
 def as_text(line: Line) -> bytes:
     """Return the line for a person at a terminal."""
-    at = line.time[11:23]
+    at = line.time[11:23] if line.worker is msgspec.UNSET else f"{line.time[11:23]} #{line.worker}"
     if isinstance(line, StepLine):
         where = f"{line.definition_id} v{line.definition_version} {line.instance_id}"
         text = f"{at} step     {line.step_id:<24} {line.step_type:<16} {where}"

@@ -30,8 +30,11 @@ class Superior(Protocol):
 
     number: int
 
-    def follow(self, server: Server, stop: asyncio.Event) -> None:
-        """Say that the server is ready, answer from now on, and set `stop` when nobody asks any more."""
+    async def may_listen(self, server: Server, stop: asyncio.Event) -> bool:
+        """Say that the engine has started, wait for leave to open the doors; False when it is time to stop instead.
+
+        From now on the superior is answered, and `stop` is set when it is gone.
+        """
 
 
 async def serve_one(
@@ -61,12 +64,12 @@ async def serve_one(
         is_one_of_many=superior is not None,
     )
     try:
-        on_ready(await server.start())
+        await server.start_engine()
+        if superior is None or await superior.may_listen(server, stop):
+            on_ready(await server.listen())
     except (OSError, WorkflowError) as error:
         log.error("cannot start", reason=str(error))  # noqa: TRY400 - the sentence says it all, a trace would bury it
         return FAILED
-    if superior is not None:
-        superior.follow(server, stop)
     await stop.wait()
     log.info("stopping")
     await server.stop()
@@ -95,6 +98,18 @@ def stop_at_signals() -> asyncio.Event:
     for number in numbers:
         loop.add_signal_handler(number, on_signal)
     return stop
+
+
+async def first_of(*waits: Coroutine[Any, Any, object]) -> None:
+    """Return when one of them has, and cancel the others; raises what that one raises."""
+    tasks = [asyncio.create_task(wait) for wait in waits]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
 
 
 def _let_the_collector_rest() -> None:

@@ -81,7 +81,15 @@ class Server:
 
     async def start(self) -> Addresses:
         """Start everything; raises `OSError` or `WorkflowError` when a part cannot, the others are stopped then."""
+        await self.start_engine()
+        return await self.listen()
+
+    async def start_engine(self) -> None:
+        """Start what is behind the doors; raises `WorkflowError`."""
         await self.engine.start()
+
+    async def listen(self) -> Addresses:
+        """Open the doors of an engine that has started; raises `OSError`, and everything is stopped then."""
         metrics = 0
         try:
             rest = await self._start_http(self._rest_app(), self._config.rest_port)

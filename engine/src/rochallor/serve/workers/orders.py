@@ -1,7 +1,8 @@
-"""What parent and worker say to each other: a line of JSON each, over the worker's standard input and output.
+"""What parent and worker say to each other: a line each, over two pipes that are the worker's input and output.
 
 The settings go this way too, because a password in the environment or on the command line could be seen by others.
-Standard input has a second use: when it ends, the parent is gone, however that came about.
+Orders wait in the pipe until a worker can follow them; a signal would end one that is still starting. And when the
+pipe ends, the parent is gone, however that came about.
 """
 
 from __future__ import annotations
@@ -31,19 +32,30 @@ class Orders(msgspec.Struct):
         return Config(**self.config)
 
 
+LISTEN = b"listen\n"
+"""Open the doors, for everybody has started."""
+RELOAD = b"reload\n"
+"""Read the tokens anew."""
+ASK_METRICS = b"metrics\n"
+"""Say a `Page`."""
+
+
+class Started(msgspec.Struct, tag=True):
+    """A worker's first line: its engine works, its doors are closed."""
+
+
 class Ready(msgspec.Struct, tag=True):
-    """A worker's first line: it serves."""
+    """It serves."""
 
 
 class Page(msgspec.Struct, tag=True):
-    """A worker's answer to `ask_metrics`: its metrics as Prometheus text."""
+    """A worker's answer to `ASK_METRICS`: its metrics as Prometheus text."""
 
     text: str
 
 
-Told = Ready | Page
+Told = Started | Ready | Page
 
-ASK_METRICS = b"metrics\n"
 MOST_BYTES = 64 * 1024 * 1024
 """The longest line; a page of metrics has one line per route, status and bucket."""
 

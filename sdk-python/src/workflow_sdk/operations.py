@@ -1,140 +1,12 @@
-"""Every operation of the contract, described once: its REST half, its gRPC half, and how its answer is read.
+"""Every operation of the contract, one row each, from which all four clients are made so that they cannot drift apart.
 
-The clients are thin faces over this table, so they cannot drift apart; an asynchronous face will read the same rows.
-Here belong names and shapes. It would break if anything in here opened a connection.
+Here belong rows; what a row means is in `operation`.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
-from urllib.parse import quote, urlencode
-
 from workflow_sdk import answers
-from workflow_sdk.errors import InvalidVariables
-
-Args = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Param:
-    """One argument and where it travels.
-
-    Args:
-        arg: the argument's name in Python.
-        where: `path`, `query`, `body`, `whole-body` or `revision` (an If-Match header).
-        rest: its name in REST when that is not the argument in camelCase.
-        proto: its field in the gRPC request when that is not the argument.
-
-    """
-
-    arg: str
-    where: str
-    rest: str = ""
-    proto: str = ""
-
-    @property
-    def rest_name(self) -> str:
-        """Name of the JSON field or query key."""
-        return self.rest or camel(self.arg)
-
-    @property
-    def proto_name(self) -> str:
-        """Name of the field in the gRPC request."""
-        return self.proto or self.arg
-
-
-@dataclass(frozen=True)
-class RestRequest:
-    """What to send; the client adds the base URL and a timeout."""
-
-    method: str
-    target: str
-    headers: dict[str, str]
-    content: bytes | None
-
-
-@dataclass(frozen=True)
-class Operation:
-    """One operation.
-
-    Args:
-        name: the method's name on every client.
-        method, path: REST; braces in the path name path parameters.
-        rpc: gRPC method; empty where gRPC has none.
-        params: the arguments.
-        read: turns the answer's JSON into the result; both generations of answers are read here.
-        unwrap: the field of the gRPC response that REST answers bare, empty when they match.
-        items: the field of the gRPC response that REST calls `items`, empty when there is none.
-
-    """
-
-    name: str
-    method: str
-    path: str
-    rpc: str
-    params: tuple[Param, ...]
-    read: Callable[[Any, Args], Any]
-    unwrap: str = ""
-    items: str = ""
-
-    def rest_request(self, args: Args) -> RestRequest:
-        """Return the REST request for these arguments. None and empty text mean absent and are not sent.
-
-        Raises:
-            InvalidVariables: something in the body is not JSON.
-
-        """
-        path = self.path
-        query: dict[str, Any] = {}
-        headers: dict[str, str] = {}
-        body: Any = {} if any(param.where == "body" for param in self.params) else None
-        for param in self.params:
-            value = args.get(param.arg)
-            if param.where == "path":
-                path = path.replace("{" + param.arg + "}", quote(str(value), safe=""))
-            elif param.where == "whole-body":
-                body = {} if value is None else value
-            elif value is None or value in ("", []):
-                continue
-            elif param.where == "query":
-                query[param.rest_name] = value
-            elif param.where == "revision":
-                headers["If-Match"] = f'"{value}"'
-            else:
-                body[param.rest_name] = value
-        target = f"{path}?{urlencode(query, doseq=True)}" if query else path
-        return RestRequest(self.method, target, headers, None if body is None else to_json(body))
-
-
-def camel(name: str) -> str:
-    """Return `definition_id` as `definitionId`."""
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)
-
-
-def to_json(value: object) -> bytes:
-    """Return JSON text.
-
-    Raises:
-        InvalidVariables: the value is not JSON (NaN and infinities are not).
-
-    """
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    except (TypeError, ValueError) as error:
-        # UnicodeEncodeError (a lone surrogate) is a ValueError whose text quotes the value.
-        reason = "text that is not Unicode" if isinstance(error, UnicodeError) else str(error)
-        raise InvalidVariables(f"cannot be sent as JSON: {reason}") from None
-
-
-def wait_seconds(args: Args) -> float:
-    """Return for how long these arguments ask the engine to hold the call, which no timeout may cut short."""
-    poll = args.get("poll") or {}
-    return max(args.get("wait_ms") or 0, poll.get("waitMs") or 0) / 1000
-
+from workflow_sdk.operation import Operation, Param
 
 _INSTANCE_BY_ID = Param("instance_id", "path", proto="id")
 _INSTANCE = Param("instance_id", "path")
@@ -149,12 +21,14 @@ OPERATIONS: dict[str, Operation] = {
     for operation in (
         # -- definitions
         Operation(
+            # Uploading the same again gives the same version.
             name="upload_definition",
             method="POST",
             path="/v1/definitions",
             rpc="UploadDefinition",
             params=(Param("definition", "whole-body"),),
             read=answers.uploaded,
+            repeat="freely",
         ),
         Operation(
             name="get_definition",
@@ -163,6 +37,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="GetDefinition",
             params=(Param("definition_id", "path", proto="id"),),
             read=answers.plain,
+            repeat="freely",
             unwrap="definition",
         ),
         Operation(
@@ -172,6 +47,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="GetDefinition",
             params=(Param("definition_id", "path", proto="id"), Param("version", "path")),
             read=answers.plain,
+            repeat="freely",
             unwrap="definition",
         ),
         Operation(
@@ -181,10 +57,12 @@ OPERATIONS: dict[str, Operation] = {
             rpc="ListDefinitions",
             params=(Param("keyword", "query"), *_PAGES),
             read=answers.definition_page,
+            repeat="freely",
             items="definitions",
         ),
         # -- instances
         Operation(
+            # Not even with a business key: the first may have started, and ended, before the second arrives.
             name="start_instance",
             method="POST",
             path="/v1/instances",
@@ -196,6 +74,7 @@ OPERATIONS: dict[str, Operation] = {
                 Param("business_key", "body"),
             ),
             read=answers.instance,
+            repeat="unless-sent",
             unwrap="instance",
         ),
         Operation(
@@ -205,6 +84,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="GetInstance",
             params=(_INSTANCE_BY_ID,),
             read=answers.instance,
+            repeat="freely",
             unwrap="instance",
         ),
         Operation(
@@ -219,6 +99,7 @@ OPERATIONS: dict[str, Operation] = {
                 *_PAGES,
             ),
             read=answers.instance_page,
+            repeat="freely",
             items="instances",
         ),
         Operation(
@@ -228,6 +109,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="GetInstanceHistory",
             params=(_INSTANCE_BY_ID,),
             read=answers.history,
+            repeat="freely",
             items="executions",
         ),
         Operation(
@@ -237,6 +119,8 @@ OPERATIONS: dict[str, Operation] = {
             rpc="GetInstanceAudit",
             params=(_INSTANCE_BY_ID,),
             read=answers.items,
+            repeat="freely",
+            ours=True,
             items="entries",
         ),
         Operation(
@@ -246,6 +130,19 @@ OPERATIONS: dict[str, Operation] = {
             rpc="AwaitInstance",
             params=(_INSTANCE_BY_ID, Param("wait_ms", "query"), Param("until", "query")),
             read=answers.awaited,
+            repeat="freely",
+            ours=True,
+        ),
+        Operation(
+            name="watch_instance",
+            method="GET",
+            path="/v1/instances/{instance_id}/events",
+            rpc="WatchInstance",
+            params=(_INSTANCE_BY_ID, Param("after", "query", rest="afterRevision", proto="after_revision")),
+            read=answers.plain,
+            repeat="freely",
+            ours=True,
+            stream=True,
         ),
         Operation(
             name="cancel_instance",
@@ -254,6 +151,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="CancelInstance",
             params=(_INSTANCE_BY_ID, Param("reason", "body"), _REVISION),
             read=answers.instance,
+            repeat="unless-sent",
             unwrap="instance",
         ),
         Operation(
@@ -263,10 +161,12 @@ OPERATIONS: dict[str, Operation] = {
             rpc="RetryStep",
             params=(_INSTANCE, Param("step_id", "path"), Param("variables", "body"), _REVISION),
             read=answers.instance,
+            repeat="unless-sent",
             unwrap="instance",
         ),
         # -- people and signals
         Operation(
+            # The contract lets a task be completed again, but in a loop the second call may meet the next round's task.
             name="complete_user_task_step",
             method="POST",
             path="/v1/instances/{instance_id}/user-tasks/{step_id}/complete",
@@ -279,6 +179,7 @@ OPERATIONS: dict[str, Operation] = {
                 _REVISION,
             ),
             read=answers.nothing,
+            repeat="unless-sent",
         ),
         Operation(
             # Addressed a task by an id of its own; engines of today answer 404.
@@ -288,6 +189,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="",
             params=(Param("task_id", "path"), Param("completed_by", "body"), Param("result", "body")),
             read=answers.nothing,
+            repeat="unless-sent",
         ),
         Operation(
             name="list_user_tasks",
@@ -301,6 +203,8 @@ OPERATIONS: dict[str, Operation] = {
                 *_PAGES,
             ),
             read=answers.page,
+            repeat="freely",
+            ours=True,
             items="tasks",
         ),
         Operation(
@@ -315,6 +219,7 @@ OPERATIONS: dict[str, Operation] = {
                 _REVISION,
             ),
             read=answers.nothing,
+            repeat="unless-sent",
         ),
         # -- jobs
         Operation(
@@ -330,6 +235,7 @@ OPERATIONS: dict[str, Operation] = {
                 Param("wait_ms", "body"),
             ),
             read=answers.jobs,
+            repeat="by-worker",
         ),
         Operation(
             name="complete_job",
@@ -338,6 +244,7 @@ OPERATIONS: dict[str, Operation] = {
             rpc="CompleteJob",
             params=(_JOB, _WORKER, Param("variables", "body", proto="variables_to_set"), _LEASE),
             read=answers.nothing,
+            repeat="by-worker",
         ),
         Operation(
             name="fail_job",
@@ -354,6 +261,7 @@ OPERATIONS: dict[str, Operation] = {
                 Param("error_code", "body"),
             ),
             read=answers.nothing,
+            repeat="by-worker",
         ),
         Operation(
             name="report_jobs",
@@ -362,6 +270,8 @@ OPERATIONS: dict[str, Operation] = {
             rpc="ReportJobs",
             params=(_WORKER, Param("outcomes", "body"), Param("poll", "body")),
             read=answers.report,
+            repeat="by-worker",
+            ours=True,
         ),
     )
 }

@@ -8,13 +8,14 @@ import time
 import pytest
 from workflow_sdk import errors
 from workflow_sdk.client.rest import RestEngineClient
+from workflow_sdk.retry.policy import ONCE
 
 BIG = 2**60 + 1
 
 
 @pytest.fixture
 def client(engine):
-    with RestEngineClient(engine.url) as client:
+    with RestEngineClient(engine.url, retries=ONCE) as client:
         yield client
 
 

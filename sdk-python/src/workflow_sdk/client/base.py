@@ -10,13 +10,19 @@ import warnings
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.operations import OPERATIONS, Operation
+from workflow_sdk.client.settings import Settings
+from workflow_sdk.client.watching import Watch
+from workflow_sdk.errors import EngineClientError
+from workflow_sdk.operation import Operation
+from workflow_sdk.operations import OPERATIONS
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from types import TracebackType
 
     from typing_extensions import Self  # only for type checkers; Python 3.10 has none of its own
+
+    from workflow_sdk.client.async_base import AsyncBaseEngineClient
 
 Json = dict[str, Any]
 
@@ -28,13 +34,26 @@ class BaseEngineClient(ABC):
     answer came) and those that take variables `InvalidVariables`. Times in results are RFC 3339 texts in UTC.
     """
 
+    _settings = Settings()
+
     @abstractmethod
     def _call(self, operation: Operation, args: Mapping[str, Any]) -> Any:
         """Send one operation and return its result as `operation.read` gives it."""
 
     @abstractmethod
+    def _stream(self, operation: Operation, args: Mapping[str, Any]) -> Iterator[Json]:
+        """Yield the events of an operation that answers with many, until the last; raises like `_call`."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close the connections. A client can be closed more than once."""
+
+    def async_twin(self) -> AsyncBaseEngineClient | None:
+        """Return a fresh asynchronous client with the same settings, None when there can be none.
+
+        It is for a worker: it repeats nothing by itself, because a worker has rules of its own for that.
+        """
+        return None
 
     def __enter__(self) -> Self:
         return self
@@ -113,6 +132,27 @@ class BaseEngineClient(ABC):
         Returns `{instance, reached}`; `reached` is False when the time ran out first.
         """
         return self._object("await_instance", instance_id=instance_id, wait_ms=wait_ms, until=list(until))
+
+    def watch_instance(self, instance_id: str, *, after: int = 0) -> Iterator[Json]:
+        """Yield `{instanceId, revision, at, status, currentStepIds, changes}` for every change of an instance.
+
+        It begins with what happened after revision `after`, goes on as things happen, over new connections when one
+        breaks, and ends once the instance is final and all of it was told. A manual retry later is for a new watch.
+
+        Raises:
+            EngineClientError: the engine refuses, does not offer it, or stays away longer than the client's retries.
+
+        """
+        operation, watch = OPERATIONS["watch_instance"], Watch(instance_id, after, self._settings)
+        while True:
+            try:
+                for event in self._stream(operation, watch.args):
+                    watch.saw(event)
+                    yield event
+            except EngineClientError as error:
+                self._settings.clock.sleep(watch.pause_after(error))
+            else:
+                return
 
     def cancel_instance(self, id: str, reason: str = "", *, expected_revision: int | None = None) -> Json:  # noqa: A002 - the name is part of the published surface
         """Cancel an instance and return it. With `expected_revision`, only if nothing changed since."""

@@ -16,7 +16,7 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 
 from workflow_sdk.client.values import fill_struct, fill_value, struct_to_json, value_to_json
 from workflow_sdk.errors import BadRequest
-from workflow_sdk.operations import camel, to_json
+from workflow_sdk.operation import camel, to_json
 
 if TYPE_CHECKING:
     from google.protobuf.message import Message

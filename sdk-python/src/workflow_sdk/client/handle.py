@@ -1,0 +1,104 @@
+"""An instance in the hand: what can be asked of it and done to it, without naming it every time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from workflow_sdk.client.ends import FIRST_PAUSE_SECONDS, HOLD_SECONDS, TERMINAL, StillRunning, longer, result_of
+from workflow_sdk.errors import NotOffered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from workflow_sdk.client.base import BaseEngineClient, Json
+    from workflow_sdk.client.clock import Clock
+
+
+class InstanceHandle:
+    """One instance of a workflow, as `client.start(...)` or `client.instance(id)` returns it.
+
+    Args:
+        client: what to ask the engine with; it must stay open as long as the handle is used.
+        id: the instance's id.
+        clock: time, for tests.
+
+    """
+
+    def __init__(self, client: BaseEngineClient, id: str, clock: Clock) -> None:  # noqa: A002 - as everywhere
+        self._client = client
+        self._clock = clock
+        self.id = id
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.id!r})"
+
+    def get(self) -> Json:
+        """Return the instance as it is now."""
+        return self._client.get_instance(self.id)
+
+    def status(self) -> str:
+        """Return its status now: `ACTIVE`, `WAITING`, `COMPLETED`, `FAILED` or `CANCELLED`."""
+        return str((self.get())["status"])
+
+    def result(self, timeout: float | None = None) -> dict[str, Any]:
+        """Wait for the end and return the variables of the completed instance.
+
+        Args:
+            timeout: seconds to wait at most, None = for ever.
+
+        Raises:
+            InstanceFailed, InstanceCancelled: it ended otherwise.
+            StillRunning: the time ran out; a `TimeoutError`.
+
+        """
+        ends_at = None if timeout is None else self._clock.monotonic() + timeout
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            left = HOLD_SECONDS if ends_at is None else ends_at - self._clock.monotonic()
+            instance, was_held = self._ask(min(max(left, 0.0), HOLD_SECONDS))
+            if instance["status"] in TERMINAL:
+                return result_of(instance)
+            left = HOLD_SECONDS if ends_at is None else ends_at - self._clock.monotonic()
+            if left <= 0:
+                assert timeout is not None
+                raise StillRunning(instance, timeout)
+            if not was_held:
+                wait = min(pause, left)
+                self._clock.sleep(wait)
+                pause = longer(pause)
+
+    def history(self) -> list[Json]:
+        """Return its step executions in the order they were entered."""
+        return self._client.get_instance_history(self.id)
+
+    def audit(self) -> list[Json]:
+        """Return who changed what and when."""
+        return self._client.get_instance_audit(self.id)
+
+    def watch(self, *, after: int = 0) -> Iterator[Json]:
+        """Yield every change as it happens, see `watch_instance`."""
+        return self._client.watch_instance(self.id, after=after)
+
+    def signal(self, wait_step_id: str, variables: Mapping[str, Any] | None = None) -> None:
+        """Let it go on from a WAIT step, setting variables if given."""
+        self._client.signal_wait(self.id, wait_step_id, variables)
+
+    def complete_task(self, step_id: str, result: Mapping[str, Any] | None = None, *, completed_by: str = "") -> None:
+        """Complete the user task that is open at a step."""
+        self._client.complete_user_task_step(self.id, step_id, completed_by, result)
+
+    def cancel(self, reason: str = "") -> Json:
+        """Cancel it and return it."""
+        return self._client.cancel_instance(self.id, reason)
+
+    def retry(self, step_id: str, variables: Mapping[str, Any] | None = None) -> Json:
+        """Run the step again that failed it, with corrected variables if given, and return it."""
+        return self._client.retry_step(self.id, step_id, variables)
+
+    def _ask(self, seconds: float) -> tuple[Json, bool]:
+        """Return the instance, and whether the engine held the question until something happened."""
+        try:
+            answer = self._client.await_instance(self.id, wait_ms=round(seconds * 1000))
+        except NotOffered:
+            return self.get(), False
+        return answer["instance"], True

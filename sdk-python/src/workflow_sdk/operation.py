@@ -1,0 +1,152 @@
+"""What one operation of the contract is: its REST half, its gRPC half, how its answer is read, when it is repeated.
+
+The rows are in `operations`. It would break if anything in here opened a connection.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from urllib.parse import quote, urlencode
+
+from workflow_sdk.errors import InvalidVariables
+
+Args = Mapping[str, Any]
+
+Repeat = Literal["freely", "unless-sent", "by-worker"]
+"""When a client sends a call again by itself.
+
+`freely`: whenever it may pass the next time, because twice is the same as once. `unless-sent`: only when the first one
+provably did nothing. `by-worker`: never, because a worker has rules of its own for these calls and must be able to stop
+between two of them.
+"""
+
+
+@dataclass(frozen=True)
+class Param:
+    """One argument and where it travels.
+
+    Args:
+        arg: the argument's name in Python.
+        where: `path`, `query`, `body`, `whole-body` or `revision` (an If-Match header).
+        rest: its name in REST when that is not the argument in camelCase.
+        proto: its field in the gRPC request when that is not the argument.
+
+    """
+
+    arg: str
+    where: str
+    rest: str = ""
+    proto: str = ""
+
+    @property
+    def rest_name(self) -> str:
+        """Name of the JSON field or query key."""
+        return self.rest or camel(self.arg)
+
+    @property
+    def proto_name(self) -> str:
+        """Name of the field in the gRPC request."""
+        return self.proto or self.arg
+
+
+@dataclass(frozen=True)
+class RestRequest:
+    """What to send; the client adds the base URL and a timeout."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+    content: bytes | None
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation.
+
+    Args:
+        name: the method's name on every client.
+        method, path: REST; braces in the path name path parameters.
+        rpc: gRPC method; empty where gRPC has none.
+        params: the arguments.
+        read: turns the answer's JSON into the result; both generations of answers are read here.
+        repeat: when a client may send it again by itself, see `Repeat`.
+        ours: True for what engines of the first generation do not know.
+        stream: True when the answer is a stream of events and not one value.
+        unwrap: the field of the gRPC response that REST answers bare, empty when they match.
+        items: the field of the gRPC response that REST calls `items`, empty when there is none.
+
+    """
+
+    name: str
+    method: str
+    path: str
+    rpc: str
+    params: tuple[Param, ...]
+    read: Callable[[Any, Args], Any]
+    repeat: Repeat
+    ours: bool = False
+    stream: bool = False
+    unwrap: str = ""
+    items: str = ""
+
+    def rest_request(self, args: Args) -> RestRequest:
+        """Return the REST request for these arguments. None and empty text mean absent and are not sent.
+
+        Raises:
+            InvalidVariables: something in the body is not JSON.
+
+        """
+        path = self.path
+        query: dict[str, Any] = {}
+        headers: dict[str, str] = {}
+        body: Any = {} if any(param.where == "body" for param in self.params) else None
+        for param in self.params:
+            value = args.get(param.arg)
+            if param.where == "path":
+                path = path.replace("{" + param.arg + "}", quote(str(value), safe=""))
+            elif param.where == "whole-body":
+                body = {} if value is None else value
+            elif value is None or value in ("", []):
+                continue
+            elif param.where == "query":
+                query[param.rest_name] = value
+            elif param.where == "revision":
+                headers["If-Match"] = f'"{value}"'
+            else:
+                body[param.rest_name] = value
+        target = f"{path}?{urlencode(query, doseq=True)}" if query else path
+        return RestRequest(self.method, target, headers, None if body is None else to_json(body))
+
+
+# json.dumps would build an encoder for every call.
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def camel(name: str) -> str:
+    """Return `definition_id` as `definitionId`."""
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+def to_json(value: object) -> bytes:
+    """Return JSON text.
+
+    Raises:
+        InvalidVariables: the value is not JSON (NaN and infinities are not).
+
+    """
+    try:
+        return _encode(value).encode()
+    except (TypeError, ValueError) as error:
+        # UnicodeEncodeError (a lone surrogate) is a ValueError whose text quotes the value.
+        reason = "text that is not Unicode" if isinstance(error, UnicodeError) else str(error)
+        raise InvalidVariables(f"cannot be sent as JSON: {reason}") from None
+
+
+def wait_seconds(args: Args) -> float:
+    """Return for how long these arguments ask the engine to hold the call, which no timeout may cut short."""
+    poll = args.get("poll") or {}
+    return max(args.get("wait_ms") or 0, poll.get("waitMs") or 0) / 1000

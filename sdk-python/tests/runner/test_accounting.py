@@ -64,8 +64,9 @@ def test_a_job_is_claimed_until_its_report_is_acknowledged(engine):
     engine.answer("/v1/jobs/job-0/complete", 503, {"message": "store down"}, Retry_After="0.2")
     with _running(engine, lambda _: None, parallelism=1):
         engine.wait_for("/complete", 3)
-    order = [each.path.removeprefix("/v1/jobs/") for each in engine.exchanges[:5]]
-    assert order == ["poll", "job-0/complete", "job-0/complete", "poll", "job-1/complete"]
+    calls = [each.path.removeprefix("/v1/jobs/") for each in engine.exchanges]
+    expected = ["poll", "job-0/complete", "job-0/complete", "poll", "job-1/complete"]
+    assert [call for call in calls if call != "report"][:5] == expected
 
 
 def test_a_lost_acknowledgement_is_asked_for_again(engine):

@@ -19,7 +19,7 @@ class Clock:
     def __call__(self):
         return self.now
 
-    def pause(self, seconds):
+    async def pause(self, seconds):
         self.pauses.append(seconds)
         self.now += max(seconds, 0.001)
         return False
@@ -209,4 +209,4 @@ def test_an_empty_worker_id_is_refused():
 def test_figures_that_make_no_sense_become_the_defaults():
     """Zero or negative parallelism and interval mean the defaults."""
     runner = Runner(MagicMock(), HandlerRegistry(), "w", parallelism=0, poll_interval=-1)
-    assert (runner._parallelism, runner._poll_interval) == (64, 0.5)
+    assert (runner._settings.parallelism, runner._settings.poll_interval) == (64, 0.5)

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from unittest.mock import MagicMock
 
 import httpx
-import pytest
 from workflow_sdk import HandlerRegistry, JobContext, RetryAfter, Runner
 from workflow_sdk.client.rest import RestEngineClient
 
@@ -57,14 +54,3 @@ def test_wish_to_be_tried_later_is_a_plain_failure_for_others():
     registry.register("greet", later)
     Runner(client, registry, "w")._dispatch(JOB)
     client.fail_job.assert_called_once_with("j", "w", "the bank is closed", True)
-
-
-@pytest.mark.parametrize(("limits", "told"), [({"timeout": 5}, True), ({"max_concurrency": 1}, True), ({}, False)])
-def test_limits_that_this_runner_does_not_keep_are_said(caplog, limits, told):
-    """Nobody is left to believe that a limit holds: the log names the job type at the start."""
-    registry, stop = HandlerRegistry(), threading.Event()
-    registry.register("greet", later, **limits)
-    stop.set()
-    with caplog.at_level(logging.WARNING, "workflow_sdk"):
-        Runner(MagicMock(), registry, "w").run(stop)
-    assert ("limits of the handler for 'greet' are not kept" in caplog.text) is told

@@ -23,7 +23,7 @@ PAIRS = [
     (RestEngineClient, AsyncRestEngineClient),
     (GrpcEngineClient, AsyncGrpcEngineClient),
 ]
-ONE_SIDED = {"async_twin", "with_settings"}
+ONE_SIDED = {"async_twin", "twin", "with_settings"}
 
 
 def methods(face):

@@ -42,6 +42,13 @@ class AsyncBaseEngineClient(ABC):
     async def close(self) -> None:
         """Close the connections. A client can be closed more than once."""
 
+    def twin(self) -> AsyncBaseEngineClient | None:
+        """Return a fresh client with the same settings, for another event loop, None when there can be none.
+
+        It repeats nothing by itself: a worker, which it is for, has rules of its own for that.
+        """
+        return None
+
     async def __aenter__(self) -> Self:
         return self
 

@@ -73,6 +73,12 @@ class AsyncGrpcEngineClient(AsyncClient):
         client._settings = settings
         return client
 
+    def twin(self) -> AsyncGrpcEngineClient | None:
+        """Return a fresh client with the same settings, for another event loop; it repeats nothing by itself."""
+        if self._given is not None:
+            return None
+        return AsyncGrpcEngineClient.with_settings(self._target, self._settings.once())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self._target!r})"
 

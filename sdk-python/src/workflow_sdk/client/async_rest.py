@@ -80,6 +80,10 @@ class AsyncRestEngineClient(AsyncClient):
         client._settings = settings
         return client
 
+    def twin(self) -> AsyncRestEngineClient | None:
+        """Return a fresh client with the same settings, for another event loop; it repeats nothing by itself."""
+        return AsyncRestEngineClient.with_settings(self._base_url, self._settings.once())
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({shown_url(self._base_url)!r})"
 

@@ -1,46 +1,45 @@
-"""The worker: claims jobs, runs their handlers, reports how they went.
-
-This module only puts the parts together (slots, poller, executor, reporter) and starts and ends them; each rule lives
-with its part.
-"""
+"""The worker for programs without an event loop of their own: the published face of the core in `worker`."""
 
 from __future__ import annotations
 
-import logging
+import asyncio
 import threading
-from concurrent.futures import ThreadPoolExecutor
+import time
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.handler.registry import HandlerRegistry
+from workflow_sdk.client.base import BaseEngineClient
+from workflow_sdk.handler.outcome import Completed, Outcome
 from workflow_sdk.metrics.silent import SilentMetrics
-from workflow_sdk.runner.executor import Completed, Outcome, execute_registered
-from workflow_sdk.runner.pace import Pace
-from workflow_sdk.runner.poller import LOOK_SECONDS, Poller, PollOptions
-from workflow_sdk.runner.reporter import Reporter
-from workflow_sdk.runner.slots import Slots
-from workflow_sdk.runner.stop import Stop, StopEvent, stopped_by_signals
-from workflow_sdk.runner.timing import Timing
+from workflow_sdk.runner.executor import execute_registered
+from workflow_sdk.worker.desk import count
+from workflow_sdk.worker.ports import AsyncPort, BlockingPort, Port
+from workflow_sdk.worker.reporter import Reporter, variables_of
+from workflow_sdk.worker.settings import (
+    DEFAULT_LONG_POLL_MS,
+    DEFAULT_PARALLELISM,
+    DEFAULT_POLL_INTERVAL_SECONDS,
+    DEFAULT_SHUTDOWN_SECONDS,
+    WorkerSettings,
+)
+from workflow_sdk.worker.stop import Stop, StopEvent, stopped_by_signals
+from workflow_sdk.worker.threads import Threads
+from workflow_sdk.worker.timing import Timing
+from workflow_sdk.worker.worker import Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from workflow_sdk.client.interface import EngineClient
+    from workflow_sdk.handler.registry import HandlerRegistry
     from workflow_sdk.metrics.metrics import Metrics
-
-_log = logging.getLogger("workflow_sdk")
-
-DEFAULT_PARALLELISM = 64
-DEFAULT_POLL_INTERVAL_SECONDS = 0.5
-# How long an idle worker lets the engine hold a poll. It is also how long a stop may have to wait for that poll.
-DEFAULT_LONG_POLL_MS = 2000
-DEFAULT_SHUTDOWN_SECONDS = 30.0
 
 
 class Runner:
     """Serves the registry's job types on one engine until it is told to stop.
 
     Args:
-        client: where jobs come from; anything with the three methods of `EngineClient`.
+        client: where jobs come from; anything with the three methods of `EngineClient`. A client of ours is only asked
+            how to connect: the worker then talks to the engine over connections of its own, faster.
         registry: the handlers.
         worker_id: names this worker to the engine; must not be empty.
         parallelism: how many jobs may be claimed at a time; 0 or less means 64.
@@ -48,8 +47,9 @@ class Runner:
             means 0.5.
         metrics: a `Metrics`; None counts nothing.
         long_poll_ms: how long an engine that can may hold a poll; 0 switches it off.
-        lease_seconds: how long a claimed job stays this worker's; 0 is the engine's default.
+        lease_seconds: how long a claimed job stays this worker's unless extended; 0 is the engine's default.
         shutdown_timeout: seconds that a stop waits for jobs under way.
+        batch_reports: whether results may ride together, where the engine takes them so.
         timing: time and chance, for tests.
 
     Raises:
@@ -69,94 +69,110 @@ class Runner:
         long_poll_ms: int = DEFAULT_LONG_POLL_MS,
         lease_seconds: int = 0,
         shutdown_timeout: float = DEFAULT_SHUTDOWN_SECONDS,
+        batch_reports: bool = True,
         timing: Timing | None = None,
     ) -> None:
-        if not worker_id:
-            raise ValueError("worker_id must not be empty: the engine tells workers apart by it")
         self._client = client
         self._registry = registry
-        self._worker_id = worker_id
-        self._parallelism = parallelism if parallelism > 0 else DEFAULT_PARALLELISM
-        self._poll_interval = poll_interval if poll_interval > 0 else DEFAULT_POLL_INTERVAL_SECONDS
         self._metrics: Any = metrics or SilentMetrics()
-        self._options = PollOptions(long_poll_ms, lease_seconds)
-        self._shutdown_timeout = shutdown_timeout
-        self._timing = timing or Timing()
-        self._gave_up = threading.Event()
-        self._reporter = Reporter(
-            client,
+        self._settings = WorkerSettings(
             worker_id,
-            timing=self._timing,
-            pause=self._gave_up.wait,
+            parallelism,
+            poll_interval,
+            long_poll_ms,
+            lease_seconds,
+            shutdown_timeout,
+            batch_reports,
+            timing or Timing(),
+        )
+        self._here = BlockingPort(client, worker_id, _here)
+        self._reporter = Reporter(
+            self._send_here,
+            timing=self._settings.timing,
+            pause=_sleep,
             on_conflict=self._metrics.lock_conflicts.inc,
         )
 
     def run(self, stop_event: StopEvent | None = None) -> None:
         """Work until `stop_event` is set, or on the main thread until SIGTERM or SIGINT; then drain and return."""
-        self._tell_what_is_not_kept()
-        stop, slots = Stop(stop_event), Slots(self._parallelism)
-        self._gave_up.clear()
-        pool = ThreadPoolExecutor(self._parallelism, thread_name_prefix=f"workflow-{self._worker_id}")
-        poller = Poller(
-            self._client,
-            self._registry,
-            self._worker_id,
-            slots=slots,
-            pace=Pace(self._poll_interval, self._timing.chance),
-            submit=lambda job: pool.submit(self._work, job, slots),
-            timing=self._timing,
-            options=self._options,
-            on_polled=self._polled,
-        )
+        stop = Stop(stop_event)
         with stopped_by_signals(stop):
-            try:
-                poller.run(stop)
-            finally:
-                self._drain(stop, slots, pool)
+            _run_somewhere(lambda: asyncio.run(self._work(stop)))
 
-    def _tell_what_is_not_kept(self) -> None:
-        """Limits of a handler need a worker that claims by type; this one does not, and says so."""
-        registry: object = self._registry  # a test's stand-in may have no more than the published methods
-        if isinstance(registry, HandlerRegistry):
-            for job_type in registry.job_types():
-                found = registry.find(job_type)
-                if found and (found.max_concurrency or found.rate_limit or found.timeout):
-                    _log.warning("limits of the handler for %r are not kept by this Runner yet", job_type)
+    async def _work(self, stop: Stop) -> None:
+        twin = self._client.async_twin() if isinstance(self._client, BaseEngineClient) else None
+        if twin is None:
+            calls = Threads(self._settings.parallelism + 1, f"workflow-calls-{self._settings.worker_id}")
+            port: Port = BlockingPort(self._client, self._settings.worker_id, calls.run)
+            await Worker(port, self._registry, self._settings, self._metrics).run(stop)
+            calls.close()
+            return
+        port = AsyncPort(twin, self._settings.worker_id, owned=True)
+        await Worker(port, self._registry, self._settings, self._metrics, self._connect).run(stop)
 
-    def _polled(self, seconds: float, jobs: int) -> None:
-        self._metrics.poll_latency.observe(seconds)
-        if not jobs:
-            self._metrics.lock_conflicts.inc()
-
-    def _work(self, job: dict[str, Any], slots: Slots) -> None:
-        try:
-            self._dispatch(job)
-        except Exception:  # noqa: BLE001 - one job must not take the worker down
-            _log.exception("job %s could not be worked on; its lease returns it", job.get("id"))
-        finally:
-            slots.give_back()
+    def _connect(self) -> Port:
+        """Return a port for another thread."""
+        assert isinstance(self._client, BaseEngineClient)
+        twin = self._client.async_twin()
+        assert twin is not None, "there was one before"
+        return AsyncPort(twin, self._settings.worker_id, owned=True)
 
     def _dispatch(self, job: Mapping[str, Any]) -> None:
-        """Run one job here and now, and report it."""
+        """Run one job here and now, through the client as it was given, and report it."""
         outcome = self._reporter.held_result(job) or self._execute(job)
-        self._reporter.report(job, outcome)
+        _driven(self._reporter.report(job, outcome))
 
     def _execute(self, job: Mapping[str, Any]) -> Outcome:
         job_type = str(job.get("jobType", ""))
-        began = self._timing.monotonic()
+        began = self._settings.timing.monotonic()
         outcome = execute_registered(self._registry, job)
-        self._metrics.handler_latency.labels(job_type=job_type).observe(self._timing.monotonic() - began)
-        succeeded = isinstance(outcome, Completed)
-        self._metrics.jobs_completed.labels(job_type=job_type, outcome="success" if succeeded else "failure").inc()
-        if not isinstance(outcome, Completed) and outcome.retryable:
-            self._metrics.retries_total.labels(job_type=job_type).inc()
+        took = self._settings.timing.monotonic() - began
+        self._metrics.handler_latency.labels(job_type=job_type).observe(took)
+        count(self._metrics, job_type, outcome)
         return outcome
 
-    def _drain(self, stop: Stop, slots: Slots, pool: ThreadPoolExecutor) -> None:
-        ends_at = self._timing.monotonic() + self._shutdown_timeout
-        while slots.taken and not stop.hurry and self._timing.monotonic() < ends_at:
-            slots.wait_for_change(slots.given_back, LOOK_SECONDS)
-        self._gave_up.set()
-        if slots.taken:
-            _log.warning("stopping with %d jobs unreported; their leases return them", slots.taken)
-        pool.shutdown(wait=not slots.taken, cancel_futures=True)
+    async def _send_here(self, job: Mapping[str, Any], outcome: Outcome) -> None:
+        if isinstance(outcome, Completed):
+            await self._here.complete(job, variables_of(outcome))
+        else:
+            await self._here.fail(job, outcome)
+
+
+async def _here(function: Callable[..., Any], *arguments: Any) -> Any:
+    return function(*arguments)
+
+
+async def _sleep(seconds: float) -> bool:
+    time.sleep(seconds)  # noqa: ASYNC251 - `_dispatch` has no loop; it blocks, as its callers expect
+    return False
+
+
+def _driven(work: Any) -> Any:
+    """Return what a coroutine returns that never waits for a loop."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        return ended.value
+    raise AssertionError("it waited for a loop")
+
+
+def _run_somewhere(run: Callable[[], None]) -> None:
+    """Run here, or, where a loop runs already, on a thread of its own while this one waits."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        run()
+        return
+    ended: list[BaseException] = []
+
+    def on_thread() -> None:
+        try:
+            run()
+        except BaseException as error:  # noqa: BLE001 - raised again where the caller waits
+            ended.append(error)
+
+    thread = threading.Thread(target=on_thread, name="workflow-runner")
+    thread.start()
+    thread.join()
+    if ended:
+        raise ended[0]

@@ -8,14 +8,12 @@ exception: a result that can never be delivered becomes a failure that says so.
 from __future__ import annotations
 
 import logging
-import threading
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.client.base import offers
-from workflow_sdk.runner.executor import Completed, Failed, Outcome
-from workflow_sdk.runner.report_rules import (
+from workflow_sdk.handler.outcome import Completed, Failed, Outcome
+from workflow_sdk.worker.report_rules import (
     GIVE_UP_SECONDS,
     may_repeat_complete,
     may_repeat_fail,
@@ -24,59 +22,48 @@ from workflow_sdk.runner.report_rules import (
 )
 
 if TYPE_CHECKING:
-    from workflow_sdk.runner.timing import Timing
+    from workflow_sdk.worker.timing import Timing
 
 _log = logging.getLogger("workflow_sdk")
 
 _CONFLICT = 409
 _HELD_AT_MOST = 10_000
 
-Pause = Callable[[float], bool]
-"""Waits so many seconds; True when the wait was cut short because the runner gives up."""
+Send = Callable[[Mapping[str, Any], Outcome], Awaitable[object]]
+"""`await send(job, outcome)` sends it once; raises what went wrong."""
+Pause = Callable[[float], Awaitable[bool]]
+"""`await pause(seconds)`; True when it was cut short because the worker gives up."""
 
 
 class Reporter:
     """Reports outcomes of one worker.
 
     Args:
-        client: anything with `complete_job` and `fail_job`; lease tokens go along only if it is a client of ours.
-        worker_id: who reports.
+        send: how an outcome is sent once.
         timing: time and chance.
         pause: how to wait between attempts.
         on_conflict: called when the engine says that the job was no longer ours.
 
     """
 
-    def __init__(
-        self,
-        client: Any,
-        worker_id: str,
-        *,
-        timing: Timing,
-        pause: Pause,
-        on_conflict: Callable[[], object],
-    ) -> None:
-        self._client = client
-        self._worker_id = worker_id
+    def __init__(self, send: Send, *, timing: Timing, pause: Pause, on_conflict: Callable[[], object]) -> None:
+        self._send = send
         self._timing = timing
         self._pause = pause
         self._on_conflict = on_conflict
-        self._fences = offers(client, "complete_job") and offers(client, "fail_job")
         self._held: OrderedDict[str, Completed] = OrderedDict()
-        self._lock = threading.Lock()
 
     def held_result(self, job: Mapping[str, Any]) -> Completed | None:
         """Return the result of an earlier delivery of this step execution that is not acknowledged yet."""
-        with self._lock:
-            return self._held.get(job.get("stepExecutionId") or "")
+        return self._held.get(job.get("stepExecutionId") or "")
 
-    def report(self, job: Mapping[str, Any], outcome: Outcome) -> bool:
+    async def report(self, job: Mapping[str, Any], outcome: Outcome) -> bool:
         """Send the outcome, again if need be; return whether the engine acknowledged it."""
         self._hold(job, outcome)
-        error = self._deliver(job, outcome)
+        error = await self._deliver(job, outcome)
         if error is not None and isinstance(outcome, Completed) and undeliverable(error):
             self._release(job)
-            error = self._deliver(job, Failed(f"the result cannot be delivered: {error}", retryable=False))
+            error = await self._deliver(job, Failed(f"the result cannot be delivered: {error}", retryable=False))
         if error is None:
             self._release(job)
             return True
@@ -85,45 +72,35 @@ class Reporter:
         _log.error("the report of job %s was not accepted: %s", job.get("id"), error)
         return False
 
-    def _deliver(self, job: Mapping[str, Any], outcome: Outcome) -> Exception | None:
+    async def _deliver(self, job: Mapping[str, Any], outcome: Outcome) -> Exception | None:
         """Send until acknowledged or hopeless; return the error it ended with, None when acknowledged."""
         may_repeat = may_repeat_complete if isinstance(outcome, Completed) else may_repeat_fail
         began, attempts = self._timing.monotonic(), 0
         while True:
             attempts += 1
             try:
-                self._send(job, outcome)
+                await self._send(job, outcome)
             except Exception as error:  # noqa: BLE001 - the client may be anybody's
                 late = self._timing.monotonic() - began > GIVE_UP_SECONDS
                 if late or not may_repeat(error, attempts):
                     return error
                 _log.warning("reporting job %s again after attempt %d: %s", job.get("id"), attempts, error)
-                if self._pause(pause_before_next(error, attempts, self._timing.chance)):
+                if await self._pause(pause_before_next(error, attempts, self._timing.chance)):
                     return error
             else:
                 return None
 
-    def _send(self, job: Mapping[str, Any], outcome: Outcome) -> None:
-        token = job.get("leaseToken") if self._fences else None
-        ours: dict[str, Any] = {"lease_token": token} if token else {}
-        if isinstance(outcome, Completed):
-            self._client.complete_job(job["id"], self._worker_id, outcome.variables or {}, **ours)
-            return
-        if token and outcome.code:
-            ours["error_code"] = outcome.code
-        if token and outcome.retry_after_ms is not None:
-            ours["retry_after_ms"] = outcome.retry_after_ms
-        self._client.fail_job(job["id"], self._worker_id, outcome.message, outcome.retryable, **ours)
-
     def _hold(self, job: Mapping[str, Any], outcome: Outcome) -> None:
         key = job.get("stepExecutionId")
-        if not key or not isinstance(outcome, Completed):
-            return
-        with self._lock:
+        if key and isinstance(outcome, Completed):
             self._held[key] = outcome
             while len(self._held) > _HELD_AT_MOST:
                 self._held.popitem(last=False)
 
     def _release(self, job: Mapping[str, Any]) -> None:
-        with self._lock:
-            self._held.pop(job.get("stepExecutionId") or "", None)
+        self._held.pop(job.get("stepExecutionId") or "", None)
+
+
+def variables_of(completed: Completed) -> Mapping[str, Any]:
+    """Return what to report: a handler that returns nothing sets nothing."""
+    return completed.variables or {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from workflow_sdk.runner.pace import Pace
+from workflow_sdk.worker.pace import Pace
 
 
 @pytest.fixture

@@ -1,0 +1,143 @@
+"""Reports ride together: what ends within two milliseconds goes in one call, and the next poll with it.
+
+An engine of the first generation has no such call. Whether this one has it is found out with the first report and
+looked at again after a while, because an engine may be replaced while its workers run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from workflow_sdk.errors import BadRequest, NotFound, NotOffered, WorkflowSDKError
+from workflow_sdk.handler.outcome import Completed, Outcome
+from workflow_sdk.worker.ports import Job, Port
+from workflow_sdk.worker.reporter import variables_of
+
+if TYPE_CHECKING:
+    from workflow_sdk.worker.timing import Timing
+
+GATHER_SECONDS = 0.002
+MOST_TOGETHER = 100
+LOOK_AGAIN_SECONDS = 60.0
+
+Ride = Callable[[Sequence[Job]], Mapping[str, Any] | None]
+"""`ride(jobs)`: the poll to send with the reports of these jobs, None for none."""
+
+
+class Batches:
+    """Sends outcomes, together when the engine can take them so.
+
+    Args:
+        port: the engine.
+        timing: time.
+        ride: which poll goes along.
+        on_jobs: called with what that poll brought, before those who wait for the reports go on.
+        wanted: whether batches may be used at all.
+
+    """
+
+    def __init__(
+        self, port: Port, *, timing: Timing, ride: Ride, on_jobs: Callable[[Sequence[Job]], object], wanted: bool
+    ) -> None:
+        self._port = port
+        self._timing = timing
+        self._ride = ride
+        self._on_jobs = on_jobs
+        self._waiting: list[tuple[Job, Outcome, asyncio.Future[None]]] = []
+        self._gathering: asyncio.TimerHandle | None = None
+        self._calls: set[asyncio.Task[None]] = set()
+        self._single_until = 0.0 if port.can_batch and wanted else math.inf
+
+    @property
+    def is_offered(self) -> bool:
+        """Whether the engine takes batches, as far as is known."""
+        return self._timing.monotonic() >= self._single_until
+
+    async def send(self, job: Job, outcome: Outcome) -> None:
+        """Send one outcome, with others when that is possible; raises what went wrong with this one."""
+        if self.is_offered:
+            try:
+                await self._together(job, outcome)
+            except NotOffered:
+                self._single_until = self._timing.monotonic() + LOOK_AGAIN_SECONDS
+            else:
+                return
+        if isinstance(outcome, Completed):
+            await self._port.complete(job, variables_of(outcome))
+        else:
+            await self._port.fail(job, outcome)
+
+    def flush(self) -> None:
+        """Send what waits for company, now."""
+        if self._gathering is not None:
+            self._gathering.cancel()
+            self._gathering = None
+        if self._waiting:
+            waiting, self._waiting = self._waiting[:MOST_TOGETHER], self._waiting[MOST_TOGETHER:]
+            call = asyncio.get_running_loop().create_task(self._call(waiting))
+            self._calls.add(call)  # the loop alone would forget it
+            call.add_done_callback(self._calls.discard)
+
+    async def _together(self, job: Job, outcome: Outcome) -> None:
+        loop = asyncio.get_running_loop()
+        done: asyncio.Future[None] = loop.create_future()
+        self._waiting.append((job, outcome, done))
+        if len(self._waiting) >= MOST_TOGETHER:
+            self.flush()
+        elif self._gathering is None:
+            self._gathering = loop.call_later(GATHER_SECONDS, self.flush)
+        await done
+
+    async def _call(self, waiting: list[tuple[Job, Outcome, asyncio.Future[None]]]) -> None:
+        poll = self._ride([job for job, _, _ in waiting])
+        try:
+            answer = await self._port.report([_item(job, outcome) for job, outcome, _ in waiting], poll)
+            results = answer["results"]
+        except BaseException as error:
+            for _, _, done in waiting:
+                if not done.done():
+                    done.set_exception(error if isinstance(error, Exception) else _cut_short())
+            if not isinstance(error, Exception):
+                raise
+            return
+        if poll is not None:
+            self._on_jobs(answer["jobs"])
+        for index, (_, _, done) in enumerate(waiting):
+            refusal = _error_of(results[index]) if index < len(results) else BadRequest(400, "the engine left it out")
+            if done.done():
+                continue
+            if refusal is None:
+                done.set_result(None)
+            else:
+                done.set_exception(refusal)
+
+
+def _cut_short() -> WorkflowSDKError:
+    return WorkflowSDKError("the worker stopped while the report was on its way")
+
+
+def _item(job: Job, outcome: Outcome) -> dict[str, Any]:
+    item: dict[str, Any] = {"jobId": job["id"]}
+    if job.get("leaseToken"):
+        item["leaseToken"] = job["leaseToken"]
+    if isinstance(outcome, Completed):
+        return {**item, "completed": {"variables": variables_of(outcome)}}
+    failed: dict[str, Any] = {"errorMessage": outcome.message, "retryable": outcome.retryable}
+    if outcome.code:
+        failed["errorCode"] = outcome.code
+    if outcome.retry_after_ms is not None:
+        failed["retryAfterMs"] = outcome.retry_after_ms
+    return {**item, "failed": failed}
+
+
+def _error_of(result: Mapping[str, Any]) -> Exception | None:
+    """Return what the engine has against one outcome; late and repeated ones changed nothing, as they should."""
+    status, message = result.get("status"), str(result.get("message") or "")
+    if status in {"ACCEPTED", "STALE"}:
+        return None
+    if status == "NOT_FOUND":
+        return NotFound(404, message)
+    return BadRequest(400, message)

@@ -1,0 +1,117 @@
+"""One job under way in this worker: what was claimed, and how its handler's work ends, whoever ends it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING, Any
+
+from workflow_sdk.handler.context import Control
+from workflow_sdk.handler.outcome import Failed, Outcome
+
+if TYPE_CHECKING:
+    from workflow_sdk.handler.registry import Registration
+    from workflow_sdk.worker.limits import Lane
+
+TIMED_OUT, STOPPED = "timeout", "worker-stopped"
+
+
+class Claimed:
+    """A job that this worker has.
+
+    Its handler's work ends once: because the handler returned or raised, because its time is up, because the worker
+    stops, or because the lease was lost, which may be found out on another thread while the loop is busy.
+
+    Args:
+        job: as the engine handed it out.
+        registration: its handler, None when there is none.
+        lane: the poll it came with; None when it came without one.
+        loop: the worker's loop.
+
+    """
+
+    __slots__ = ("_ending", "_loop", "_work", "control", "job", "lane", "lost", "registration")
+
+    def __init__(
+        self,
+        job: Mapping[str, Any],
+        registration: Registration | None,
+        lane: Lane | None,
+        loop: asyncio.AbstractEventLoop,
+    ) -> None:
+        self.job = job
+        self.registration = registration
+        self.lane = lane
+        self.control = Control(_deadline(registration))
+        self.lost = False
+        """Whether the lease is lost: nobody waits for a result any more. Set from the keeper's thread."""
+        self._loop = loop
+        self._ending: asyncio.Future[Outcome | None] = loop.create_future()
+        self._work: asyncio.Future[Outcome] | None = None
+
+    @property
+    def key(self) -> str:
+        """What a redelivery of the same work has in common with it."""
+        return str(self.job.get("stepExecutionId") or self.job.get("id"))
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether the handler still runs: a thread cannot be stopped from outside."""
+        return self._work is not None and not self._work.done()
+
+    async def outcome(self, work: asyncio.Future[Outcome]) -> Outcome | None:
+        """Return how the work ended, None when nobody wants to know any more."""
+        self._work = work
+        work.add_done_callback(self._worked)
+        timeout = self.registration.timeout if self.registration else None
+        timer = None if timeout is None else self._loop.call_later(timeout, self._time_is_up, timeout)
+        try:
+            ended = await self._ending
+        finally:
+            if timer is not None:
+                timer.cancel()
+        return None if self.lost else ended
+
+    async def has_left_its_thread(self) -> None:
+        """Return when the handler's code has really ended."""
+        if self._work is not None and not self._work.done():
+            await asyncio.wait({self._work})
+
+    def lose(self, reason: str) -> None:
+        """Note, on any thread, that the lease is lost: the handler is cancelled and its result is not reported."""
+        self.lost = True
+        self.control.cancel(reason)
+        with suppress(RuntimeError):  # the worker is gone, and so is whoever would report
+            self._loop.call_soon_threadsafe(self._end, None)
+
+    def stop(self) -> None:
+        """End the work because the worker ends; the job is for another worker, or another time."""
+        reason = "the worker stopped before the handler was done"
+        self.control.cancel(reason)
+        self._end(Failed(reason, retryable=True, code=STOPPED))
+
+    def _time_is_up(self, timeout: float) -> None:
+        reason = f"the handler took longer than its timeout of {timeout:g} s"
+        self.control.cancel(reason)
+        self._end(Failed(reason, retryable=True, code=TIMED_OUT))
+
+    def _worked(self, work: asyncio.Future[Outcome]) -> None:
+        if self._ending.done():
+            return
+        # A handler may have waited for something that somebody else cancelled; to the job that is a failure like any.
+        cancelled = Failed("the handler was cancelled, and not by its worker", retryable=True)
+        self._ending.set_result(cancelled if work.cancelled() else work.result())
+
+    def _end(self, outcome: Outcome | None) -> None:
+        if not self._ending.done():
+            self._ending.set_result(outcome)
+            if self._work is not None:
+                self._work.cancel()
+
+
+def _deadline(registration: Registration | None) -> datetime | None:
+    if registration is None or registration.timeout is None:
+        return None
+    return datetime.now(timezone.utc) + timedelta(seconds=registration.timeout)

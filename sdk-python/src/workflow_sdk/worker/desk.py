@@ -1,0 +1,163 @@
+"""What happens to a job once it is claimed: its handler runs, its outcome is reported, its slot comes back.
+
+The desk knows every job under way. A job that comes again while its work is still under way here (its lease ran out at
+an engine that cannot extend it) takes the place of the first delivery: the handler goes on, and the result is reported
+once, under the later claim.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from workflow_sdk.handler.context import JobContext
+from workflow_sdk.handler.invoke import invoke
+from workflow_sdk.handler.outcome import Completed, Outcome, no_handler
+from workflow_sdk.handler.registry import Registration
+from workflow_sdk.worker.bell import Bell
+from workflow_sdk.worker.claimed import Claimed
+from workflow_sdk.worker.handlers import registration_of
+
+if TYPE_CHECKING:
+    from workflow_sdk.worker.leases import Leases
+    from workflow_sdk.worker.limits import Lane
+    from workflow_sdk.worker.ports import Job
+    from workflow_sdk.worker.reporter import Reporter
+    from workflow_sdk.worker.threads import Threads
+    from workflow_sdk.worker.timing import Timing
+
+_log = logging.getLogger("workflow_sdk")
+
+
+class Desk:
+    """Works on jobs, each in a task of its own.
+
+    Args:
+        registry: the handlers; a test's stand-in may have no more than `get`.
+        reporter: who delivers outcomes.
+        leases: who keeps leases.
+        threads: where handlers run that block.
+        metrics: a `Metrics`, or silent ones.
+        timing: time.
+        on_done: called with each job whose slot is free again.
+
+    """
+
+    def __init__(
+        self,
+        registry: Any,
+        *,
+        reporter: Reporter,
+        leases: Leases,
+        threads: Threads,
+        metrics: Any,
+        timing: Timing,
+        on_done: Callable[[Claimed], object],
+    ) -> None:
+        self._registry = registry
+        self._reporter = reporter
+        self._leases = leases
+        self._threads = threads
+        self._metrics = metrics
+        self._timing = timing
+        self._on_done = on_done
+        self._under_way: dict[str, Claimed] = {}
+        self._tasks: dict[asyncio.Task[None], Claimed] = {}
+        self._unreported = 0
+        self._reported = Bell()
+
+    def take(self, job: Job, lane: Lane | None) -> asyncio.Task[None] | None:
+        """Begin to work on a job; None when it joins its own earlier delivery."""
+        loop = asyncio.get_running_loop()
+        claimed = Claimed(job, registration_of(self._registry, job), lane, loop)
+        earlier = self._under_way.get(claimed.key)
+        if earlier is not None and not earlier.lost:
+            self._join(earlier, claimed)
+            return None
+        self._under_way[claimed.key] = claimed
+        self._leases.hold(claimed)
+        self._unreported += 1
+        task = loop.create_task(self._work(claimed))
+        self._tasks[task] = claimed
+        task.add_done_callback(self._ended)
+        return task
+
+    async def reported(self) -> None:
+        """Return when every job is reported or given up; a handler that hangs in its thread is not waited for."""
+        while self._unreported:
+            await self._reported.wait()
+
+    def stop_handlers(self) -> int:
+        """Cancel what still runs; each is reported as to be tried again. Return how many there were."""
+        running = [claimed for claimed in self._tasks.values() if claimed.is_at_work]
+        for claimed in running:
+            claimed.stop()
+        return len(running)
+
+    def abandon(self) -> int:
+        """Drop everything, reports under way included; return how many jobs that were."""
+        left = list(self._tasks)
+        for task in left:
+            task.cancel()
+        return len(left)
+
+    def _join(self, earlier: Claimed, later: Claimed) -> None:
+        self._leases.drop(earlier)
+        earlier.job = later.job
+        self._leases.hold(earlier)
+        self._on_done(later)
+
+    async def _work(self, claimed: Claimed) -> None:
+        try:
+            await self._finish(claimed)
+        except Exception:  # noqa: BLE001 - one job must not take the worker down
+            _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
+        finally:
+            self._forget(claimed)
+            self._unreported -= 1
+            self._reported.ring()
+        if claimed.is_at_work:
+            await claimed.has_left_its_thread()  # only then is there a thread for another job
+
+    async def _finish(self, claimed: Claimed) -> None:
+        outcome: Outcome | None = self._reporter.held_result(claimed.job)
+        if outcome is None:
+            outcome = await self._execute(claimed)
+        if outcome is not None and not claimed.lost:
+            await self._reporter.report(claimed.job, outcome)
+
+    async def _execute(self, claimed: Claimed) -> Outcome | None:
+        registration = claimed.registration
+        job_type = str(claimed.job.get("jobType", ""))
+        began = self._timing.monotonic()
+        outcome: Outcome | None = no_handler(job_type)
+        if registration is not None:
+            outcome = await claimed.outcome(self._started(registration, claimed))
+        self._metrics.handler_latency.labels(job_type=job_type).observe(self._timing.monotonic() - began)
+        count(self._metrics, job_type, outcome)
+        return outcome
+
+    def _started(self, registration: Registration, claimed: Claimed) -> asyncio.Future[Outcome]:
+        context = JobContext(claimed.job, claimed.control)
+        return asyncio.get_running_loop().create_task(invoke(registration, context, self._threads.run))
+
+    def _forget(self, claimed: Claimed) -> None:
+        self._leases.drop(claimed)
+        if self._under_way.get(claimed.key) is claimed:
+            del self._under_way[claimed.key]
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._on_done(self._tasks.pop(task))
+
+
+def count(metrics: Any, job_type: str, outcome: Outcome | None) -> None:
+    """Count how a handler's work ended; one that nobody waits for any more counts as a conflict."""
+    if outcome is None:
+        metrics.lock_conflicts.inc()
+        return
+    succeeded = isinstance(outcome, Completed)
+    metrics.jobs_completed.labels(job_type=job_type, outcome="success" if succeeded else "failure").inc()
+    if not isinstance(outcome, Completed) and outcome.retryable:
+        metrics.retries_total.labels(job_type=job_type).inc()

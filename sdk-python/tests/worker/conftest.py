@@ -1,0 +1,243 @@
+"""A worker in virtual time, on an engine in memory that sees everything."""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+from collections import Counter, deque
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from workflow_sdk import HandlerRegistry
+from workflow_sdk.errors import NotOffered
+from workflow_sdk.metrics.silent import SilentMetrics
+from workflow_sdk.worker.settings import WorkerSettings
+from workflow_sdk.worker.stop import Stop
+from workflow_sdk.worker.timing import Timing
+from workflow_sdk.worker.worker import Worker
+
+
+class _Leaping(selectors.DefaultSelector):
+    """Does not wait: where nothing has happened, the loop's time leaps to what is due next."""
+
+    def __init__(self):
+        super().__init__()
+        self.passed = 0.0
+
+    def select(self, timeout=None):
+        events = super().select(0 if timeout is not None else None)
+        if not events and timeout:
+            self.passed += timeout
+        return events
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on which an hour passes in a moment."""
+
+    def __init__(self):
+        self._leaping = _Leaping()
+        super().__init__(self._leaping)
+
+    def time(self):
+        return self._leaping.passed
+
+
+@dataclass
+class Engine:
+    """Hands out jobs under leases and notes every report.
+
+    Args:
+        ours: whether it holds polls, gives tokens and takes batches.
+        lease_seconds: how long a job stays a worker's.
+        round_trip: seconds that every call takes.
+
+    """
+
+    ours: bool = True
+    lease_seconds: float = 30.0
+    round_trip: float = 0.001
+    waiting: deque = field(default_factory=deque)
+    leased: dict = field(default_factory=dict)
+    completed: dict = field(default_factory=dict)
+    failed: dict = field(default_factory=dict)
+    polls: list = field(default_factory=list)
+    calls: Counter = field(default_factory=Counter)
+    handed_out: Counter = field(default_factory=Counter)
+    most_claimed: int = 0
+    faults: deque = field(default_factory=deque)
+    overlapping: int = 0
+    _reporting: set = field(default_factory=set)
+    _changed: list = field(default_factory=list)
+
+    @property
+    def can_wait(self):
+        return self.ours
+
+    @property
+    def can_batch(self):
+        return self.ours
+
+    def add(self, count, job_type="work", **variables):
+        first = len(self.waiting) + sum(self.handed_out.values())
+        for number in range(first, first + count):
+            self.waiting.append({"id": f"{job_type}-{number}", "jobType": job_type, "variables": variables})
+        self._ring()
+
+    def take_away(self, job_id):
+        """Give a held job to somebody else."""
+        self.leased[job_id] = ("somebody else", float("inf"))
+
+    async def poll(self, job_types, max_jobs, wait_ms, lease_seconds):
+        self.calls["poll"] += 1
+        self.polls.append((tuple(job_types), max_jobs, wait_ms, lease_seconds))
+        await self._travel()
+        jobs = self._claim(job_types, max_jobs)
+        if not jobs and wait_ms:
+            waiter = asyncio.get_running_loop().create_future()
+            self._changed.append(waiter)
+            await asyncio.wait({waiter}, timeout=wait_ms / 1000)
+            jobs = self._claim(job_types, max_jobs)
+        return jobs
+
+    async def complete(self, job, variables):
+        self.calls["complete"] += 1
+        await self._report(job["id"], lambda: self.completed.__setitem__(job["id"], dict(variables)))
+
+    async def fail(self, job, failed):
+        self.calls["fail"] += 1
+        await self._report(job["id"], lambda: self.failed.__setitem__(job["id"], failed))
+
+    async def report(self, outcomes, poll=None):
+        if not self.ours:
+            raise NotOffered(404, "no such route")
+        self.calls["extend" if any("extend" in each for each in outcomes) else "report"] += 1
+        await self._travel()
+        results = [{"jobId": each["jobId"], "status": self._outcome(each)} for each in outcomes]
+        jobs = self._claim(poll["jobTypes"], poll["maxJobs"]) if poll else []
+        return {"results": results, "jobs": jobs}
+
+    async def close(self):
+        self.calls["close"] += 1
+
+    def _outcome(self, outcome):
+        job_id = outcome["jobId"]
+        token, ends_at = self.leased.get(job_id, (None, 0))
+        if token != outcome.get("leaseToken") or ends_at < self._now:
+            return "STALE"
+        if "extend" in outcome:
+            self.leased[job_id] = (token, self._now + outcome["extend"]["leaseSeconds"])
+            return "ACCEPTED"
+        del self.leased[job_id]
+        if "completed" in outcome:
+            self.completed[job_id] = outcome["completed"]["variables"]
+        else:
+            self.failed[job_id] = outcome["failed"]
+        return "ACCEPTED"
+
+    async def _report(self, job_id, apply):
+        self.overlapping += job_id in self._reporting
+        self._reporting.add(job_id)
+        try:
+            await self._travel()
+            apply()
+            self.leased.pop(job_id, None)
+        finally:
+            self._reporting.discard(job_id)
+
+    async def _travel(self):
+        await asyncio.sleep(self.round_trip)
+        if self.faults:
+            fault = self.faults.popleft()
+            if fault is not None:
+                raise fault
+
+    def _claim(self, job_types, max_jobs):
+        self._take_back()
+        found = [job for job in self.waiting if job["jobType"] in job_types][:max_jobs]
+        claimed = []
+        for job in found:
+            self.waiting.remove(job) if job is not self.waiting[0] else self.waiting.popleft()
+            self.handed_out[job["id"]] += 1
+            token = f"token-{job['id']}-{self.handed_out[job['id']]}"
+            self.leased[job["id"]] = (token if self.ours else None, self._now + self.lease_seconds)
+            claimed.append({**job, "stepExecutionId": job["id"], **({"leaseToken": token} if self.ours else {})})
+        self.most_claimed = max(self.most_claimed, len(self.leased))
+        return claimed
+
+    def _take_back(self):
+        for job_id, (_, ends_at) in list(self.leased.items()):
+            if ends_at < self._now:
+                del self.leased[job_id]
+                self.waiting.append({"id": job_id, "jobType": job_id.rpartition("-")[0], "variables": {}})
+
+    def _ring(self):
+        for waiter in self._changed:
+            if not waiter.done():
+                waiter.set_result(None)
+        self._changed.clear()
+
+    @property
+    def _now(self):
+        return asyncio.get_running_loop().time()
+
+
+class Flag:
+    """A stop event that a test sets."""
+
+    def __init__(self):
+        self._set = False
+
+    def set(self):
+        self._set = True
+
+    def is_set(self):
+        return self._set
+
+
+class Bench:
+    """One worker, one engine, one stop."""
+
+    def __init__(self):
+        self.engine = Engine()
+        self.registry = HandlerRegistry()
+        self.stop = Flag()
+        self.ran: Counter = Counter()
+        self.metrics: Any = SilentMetrics()
+
+    def run(self, script, **settings):
+        """Run a worker beside `script()`, in virtual time; when the script ends, the worker is stopped."""
+        loop = VirtualLoop()
+        try:
+            return loop.run_until_complete(self._both(script, settings))
+        finally:
+            loop.run_until_complete(loop.shutdown_asyncgens())
+            loop.close()
+
+    async def _both(self, script, settings):
+        loop = asyncio.get_running_loop()
+        timing = Timing(monotonic=loop.time, chance=lambda: 0.5)
+        worker = Worker(self.engine, self.registry, WorkerSettings("w", timing=timing, **settings), self.metrics)
+        self.stopping = Stop(self.stop)
+        running = asyncio.ensure_future(worker.run(self.stopping))
+        told = asyncio.ensure_future(script())
+        await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
+        if running.done():
+            told.cancel()
+            await running
+        result = await told
+        self.stop.set()
+        await running
+        return result
+
+    async def until(self, condition, seconds=3600):
+        """Wait until something is so."""
+        ends_at = asyncio.get_running_loop().time() + seconds
+        while not condition():
+            assert asyncio.get_running_loop().time() < ends_at, "it never came to be so"
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture
+def bench():
+    return Bench()

@@ -1,0 +1,97 @@
+"""Limits of single handlers: at a time, and per second."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+
+import pytest
+from workflow_sdk import HandlerRegistry
+from workflow_sdk.worker.limits import Lane, lanes_of
+
+
+class Most:
+    """How many ran at a time, and when each began."""
+
+    def __init__(self, registry):
+        self.registry, self.now, self.most, self.began = registry, Counter(), Counter(), []
+
+    def handler(self, job_type, seconds, **limits):
+        @self.registry.register(job_type, **limits)
+        async def work(_ctx):
+            self.now[job_type] += 1
+            self.most[job_type] = max(self.most[job_type], self.now[job_type])
+            self.began.append(asyncio.get_running_loop().time())
+            await asyncio.sleep(seconds)
+            self.now[job_type] -= 1
+
+
+def test_no_more_of_a_type_at_a_time_than_allowed(bench):
+    """Three of the limited type, as many of the other as there is room for; all are done."""
+    most = Most(bench.registry)
+    most.handler("narrow", 1, max_concurrency=3)
+    most.handler("wide", 1)
+    bench.engine.add(30, "narrow")
+    bench.engine.add(200, "wide")
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == 230), parallelism=16)
+    assert most.most["narrow"] == 3
+    assert most.most["wide"] >= 12
+    assert bench.engine.most_claimed <= 16
+
+
+def test_no_more_of_a_type_per_second_than_allowed(bench):
+    """Two a second, after a burst of two: twenty take nine seconds."""
+    most = Most(bench.registry)
+    most.handler("slow", 0.001, rate_limit=2)
+    bench.engine.add(20, "slow")
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == 20))
+    most.began.sort()
+    assert all(later - earlier > 0.99 for earlier, later in zip(most.began, most.began[3:], strict=False))
+    assert 8.9 <= most.began[-1] - most.began[0] <= 10
+
+
+def test_rate_below_one_a_second(bench):
+    """One every four seconds."""
+    most = Most(bench.registry)
+    most.handler("rare", 0.001, rate_limit=0.25)
+    bench.engine.add(4, "rare")
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == 4))
+    assert 11.9 <= most.began[-1] - most.began[0] <= 13
+
+
+def test_limited_type_with_much_to_do_does_not_starve_the_others(bench):
+    """All of its jobs are slow and waiting; the other type still gets its share."""
+    most = Most(bench.registry)
+    most.handler("hog", 1000, max_concurrency=100)
+    most.handler("quick", 0.01)
+    bench.engine.add(100, "hog")
+
+    async def script():
+        await asyncio.sleep(1)
+        bench.engine.add(50, "quick")
+        await bench.until(lambda: len(bench.engine.completed) == 50, seconds=20)
+
+    bench.run(script, parallelism=8, shutdown_timeout=1)
+
+
+def test_types_with_limits_are_polled_by_themselves():
+    """The others share one poll."""
+    registry = HandlerRegistry()
+    for job_type, limits in (("a", {}), ("b", {"max_concurrency": 1}), ("c", {"timeout": 3}), ("d", {"rate_limit": 1})):
+        registry.register(job_type, print, **limits)
+    assert [(lane.job_types, lane.is_limited) for lane in lanes_of(registry, float)] == [
+        (["b"], True),
+        (["d"], True),
+        (["a", "c"], False),
+    ]
+
+
+def test_rate_allows_a_burst_of_one_second_and_no_more():
+    """Time that passed unused is not saved up."""
+    now = 0.0
+    lane = Lane(["a"], None, 5, lambda: now)
+    assert lane.allowance(100) == 5
+    lane.take(5)
+    assert (lane.allowance(100), lane.seconds_until_more()) == (0, pytest.approx(0.2))
+    now = 1000.0
+    assert lane.allowance(100) == 5

@@ -1,0 +1,189 @@
+"""The worker in virtual time: what it claims, how often things run, what it reports."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from workflow_sdk import NonRetryableError
+from workflow_sdk.errors import ConnectionFailed, EngineClientError, NotOffered, Unavailable
+
+
+def handler(bench, seconds=0.0, result=None):
+    """Register a handler that takes so long and counts its runs."""
+
+    @bench.registry.register("work")
+    async def work(ctx):
+        bench.ran[ctx.id] += 1
+        await asyncio.sleep(seconds)
+        return result
+
+    return work
+
+
+def test_ten_thousand_jobs_of_the_original_engine(bench):
+    """16 slots, 2 s a job, 30 s leases, one report a job: never more than 16 claimed, none run twice."""
+    bench.engine.ours, count = False, 10_000
+    bench.engine.add(count)
+    handler(bench, seconds=2)
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == count), parallelism=16)
+    assert bench.engine.most_claimed == 16
+    assert set(bench.ran.values()) == {1}
+    assert set(bench.engine.handed_out.values()) == {1}
+    assert bench.engine.overlapping == 0
+
+
+def test_ten_thousand_jobs_of_our_engine(bench):
+    """The same in batches: the slots are filled by the answers to the reports, and never overfilled."""
+    count = 10_000
+    bench.engine.add(count)
+    handler(bench, seconds=2)
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == count), parallelism=16)
+    assert bench.engine.most_claimed == 16
+    assert set(bench.engine.handed_out.values()) == {1}
+    assert bench.engine.calls["report"] < count / 10
+    assert bench.engine.calls["poll"] < count / 100
+
+
+def test_results_that_come_together_are_sent_together(bench):
+    """Sixty-four jobs that end at once are one call."""
+    bench.engine.add(64)
+    handler(bench, seconds=1, result={"x": 1})
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == 64))
+    assert bench.engine.calls["report"] == 1
+    assert bench.engine.completed["work-0"] == {"x": 1}
+
+
+def test_batches_can_be_switched_off(bench):
+    """Then every job is reported by itself."""
+    bench.engine.add(5)
+    handler(bench)
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == 5), batch_reports=False)
+    assert (bench.engine.calls["report"], bench.engine.calls["complete"]) == (0, 5)
+
+
+def test_engine_without_batches_is_asked_once_a_minute(bench):
+    """The first report finds out; later ones go alone; an engine that has learned it is noticed."""
+    handler(bench)
+
+    async def script():
+        original, probes = bench.engine.report, []
+
+        async def report(outcomes, poll=None):  # noqa: ARG001 - the port's signature
+            probes.append(outcomes)
+            raise NotOffered(404, "no such route")
+
+        bench.engine.report = report
+        for _ in range(3):
+            bench.engine.add(1)
+            await bench.until(lambda: not bench.engine.waiting and not bench.engine.leased)
+        assert (len(probes), bench.engine.calls["complete"]) == (1, 3)
+        bench.engine.report = original
+        await asyncio.sleep(61)
+        bench.engine.add(1)
+        await bench.until(lambda: len(bench.engine.completed) == 4)
+        assert bench.engine.calls["complete"] == 3
+
+    bench.run(script)
+
+
+LOST = ConnectionFailed("reset", sent=True)
+FAULTS = {
+    "reset before it was sent": [ConnectionFailed("refused", sent=False)],
+    "reset after it was sent": [LOST],
+    "internal error": [EngineClientError(500, "boom")],
+    "unavailable, with a wish": [Unavailable(503, "x", retry_after=3)],
+    "garbage": [EngineClientError(0, "not JSON")],
+    "an outage of many tries": [LOST] * 12,
+}
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["batches", "single"])
+@pytest.mark.parametrize("fault", FAULTS)
+def test_result_gets_through_whatever_the_network_does(bench, ours, fault):
+    """The handler runs once, the job ends completed, reports never overlap, and nothing is reported as failed."""
+    bench.engine.ours = ours
+    handler(bench, seconds=1, result={"x": 1})
+
+    async def script():
+        bench.engine.add(1)
+        await bench.until(lambda: bench.ran)
+        bench.engine.faults.extend(FAULTS[fault])
+        await bench.until(lambda: bench.engine.completed)
+
+    bench.run(script, long_poll_ms=60_000, parallelism=1)
+    assert (dict(bench.ran), bench.engine.completed) == ({"work-0": 1}, {"work-0": {"x": 1}})
+    assert (bench.engine.failed, bench.engine.overlapping) == ({}, 0)
+
+
+def test_errors_of_handlers_are_reported(bench):
+    """Retryable or not, as they say."""
+
+    @bench.registry.register("work")
+    async def work(ctx):
+        raise (NonRetryableError if ctx.variables["final"] else RuntimeError)("no")
+
+    async def script():
+        bench.engine.add(1, final=True)
+        bench.engine.add(1, final=False)
+        await bench.until(lambda: len(bench.engine.failed) == 2)
+
+    bench.run(script)
+    assert [each["retryable"] for each in bench.engine.failed.values()] == [False, True]
+
+
+def test_handler_that_is_cancelled_from_elsewhere_has_failed(bench):
+    """Who awaits a task that somebody cancels does not leave the job hanging."""
+
+    @bench.registry.register("work")
+    async def work(_ctx):
+        raise asyncio.CancelledError
+
+    bench.engine.add(1)
+    bench.run(lambda: bench.until(lambda: bench.engine.failed))
+    assert bench.engine.failed["work-0"]["retryable"] is True
+
+
+def test_handlers_registered_later_are_served(bench):
+    """A registry may grow while the worker runs."""
+    bench.engine.add(1)
+
+    async def script():
+        await asyncio.sleep(1)
+        assert not bench.engine.polls
+        handler(bench)
+        await bench.until(lambda: bench.engine.completed)
+
+    bench.run(script)
+
+
+def test_job_that_comes_again_while_it_is_worked_on_runs_once(bench):
+    """A handler that outlives its lease at an engine that cannot extend it: one run, one report."""
+    bench.engine.ours = False
+    bench.engine.add(1)
+    handler(bench, seconds=95)
+    bench.run(lambda: bench.until(lambda: bench.engine.completed), parallelism=4)
+    assert bench.engine.handed_out["work-0"] > 1
+    assert (bench.ran["work-0"], bench.engine.calls["complete"]) == (1, 1)
+
+
+def test_idle_worker_lets_the_engine_hold_its_polls(bench):
+    """A minute with nothing to do costs thirty calls."""
+    handler(bench)
+    bench.run(lambda: asyncio.sleep(60))
+    assert 29 <= bench.engine.calls["poll"] <= 32
+
+
+def test_idle_worker_backs_off_from_an_engine_that_cannot_hold_polls(bench):
+    """Pauses grow from 5 ms to the poll interval."""
+    bench.engine.ours = False
+    handler(bench)
+    bench.run(lambda: asyncio.sleep(60), poll_interval=0.5)
+    assert 118 <= bench.engine.calls["poll"] <= 130
+
+
+def test_connection_is_closed_in_the_end(bench):
+    """What was opened for the worker alone is given up."""
+    handler(bench)
+    bench.run(lambda: asyncio.sleep(1))
+    assert bench.engine.calls["close"] == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -33,11 +34,20 @@ class GrpcEngineClient(BaseEngineClient):
         target: `host:port`.
         timeout: seconds for one call; time the engine is asked to wait comes on top.
         channel: a channel of your own instead of a plain one to `target`; it is closed with the client.
+        token: bearer token, or a function that returns one before every call.
 
     """
 
-    def __init__(self, target: str, timeout: float = 30.0, *, channel: grpc.Channel | None = None) -> None:
+    def __init__(
+        self,
+        target: str,
+        timeout: float = 30.0,
+        *,
+        channel: grpc.Channel | None = None,
+        token: str | Callable[[], str] | None = None,
+    ) -> None:
         self._timeout = timeout
+        self._token = token
         self._channel = channel or grpc.insecure_channel(target, options=_OPTIONS)
         self._stub = engine_pb2_grpc.WorkflowEngineStub(self._channel)  # type: ignore[no-untyped-call]  # generated
         # An older engine skips variables_json as an unknown field and the result would be lost, so it is used only
@@ -58,8 +68,12 @@ class GrpcEngineClient(BaseEngineClient):
         return operation.read(answer, args)
 
     def _send(self, rpc: str, request: Any, timeout: float) -> Any:
+        metadata = None
+        if self._token is not None:
+            token = self._token if isinstance(self._token, str) else self._token()
+            metadata = (("authorization", f"Bearer {token}"),)
         try:
-            return getattr(self._stub, rpc)(request, timeout=timeout)
+            return getattr(self._stub, rpc)(request, timeout=timeout, metadata=metadata)
         except grpc.RpcError as error:
             raise error_of(error) from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -36,11 +37,13 @@ class RestEngineClient(BaseEngineClient):
     Args:
         base_url: where the engine answers, for example `http://localhost:8080`.
         timeout: seconds for one call; time the engine is asked to wait comes on top.
+        token: bearer token, or a function that returns one before every call.
 
     """
 
-    def __init__(self, base_url: str, timeout: float = 30.0) -> None:
+    def __init__(self, base_url: str, timeout: float = 30.0, *, token: str | Callable[[], str] | None = None) -> None:
         self._base_url = base_url.rstrip("/")
+        self._token = token
         self._timeout = timeout
         self._http = httpx.Client(limits=_LIMITS, headers={"accept": "application/json"})
 
@@ -58,6 +61,9 @@ class RestEngineClient(BaseEngineClient):
         headers = request.headers
         if request.content is not None:
             headers = {**headers, "content-type": "application/json"}
+        if self._token is not None:
+            token = self._token if isinstance(self._token, str) else self._token()
+            headers = {**headers, "authorization": f"Bearer {token}"}
         try:
             return self._http.request(
                 request.method,

@@ -1,0 +1,23 @@
+"""`workflow-worker run`: here, or in processes that are looked after."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from workflow_sdk.cli.health import listen
+from workflow_sdk.cli.options import Settings, default_worker_id
+from workflow_sdk.cli.stopping import Stopping
+from workflow_sdk.cli.worker import work
+
+
+def perform(settings: Settings) -> int:
+    """Serve until told to stop; return the exit code."""
+    settings = replace(settings, worker_id=settings.worker_id or default_worker_id())
+    if settings.reload or settings.processes > 1:
+        from workflow_sdk.cli.family import look_after  # noqa: PLC0415 - one process needs none of it
+
+        return look_after(settings)
+    listener = None
+    if settings.health_port is not None:
+        listener = listen(settings.health_host, settings.health_port)
+    return work(settings, Stopping(), listener)

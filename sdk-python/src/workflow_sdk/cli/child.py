@@ -13,6 +13,7 @@ from dataclasses import asdict
 
 from workflow_sdk.cli import tell
 from workflow_sdk.cli.failures import CommandFailed
+from workflow_sdk.cli.logs import set_up_logging
 from workflow_sdk.cli.options import Settings
 from workflow_sdk.cli.stopping import Stopping
 from workflow_sdk.cli.worker import work
@@ -26,11 +27,13 @@ def orders(settings: Settings, listener: int | None) -> str:
 def main() -> int:
     """Work as the argument says; return the exit code."""
     told = json.loads(sys.argv[1])
+    settings = Settings(**told["settings"])
+    set_up_logging(settings.log_format, worker_id=settings.worker_id)
     stop = Stopping()
     stop.when_ends(0)
     listener = None if told["listener"] is None else socket.socket(fileno=told["listener"])
     try:
-        return work(Settings(**told["settings"]), stop, listener)
+        return work(settings, stop, listener)
     except CommandFailed as failure:
         return tell(failure)
 

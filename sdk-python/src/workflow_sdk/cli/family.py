@@ -143,7 +143,7 @@ class Family:
         place.deaths = 1 if now - place.since >= HEALTHY_SECONDS else place.deaths + 1
         pause = self._delay(FIRST_ATTEMPT + place.deaths - 1)
         place.due = now + pause
-        facts = {"process": place.number + 1, "exit_code": code, "deaths": place.deaths}
+        facts = {"number": place.number + 1, "exit_code": code, "deaths": place.deaths}
         _log.warning("a worker process died; the next one starts in %.1f s", pause, extra=facts)
 
     def _reload_if_changed(self) -> None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workflow_sdk.cli.health import listen
+from workflow_sdk.cli.health import announce, listen
+from workflow_sdk.cli.logs import set_up_logging
 from workflow_sdk.cli.options import Settings, default_worker_id
 from workflow_sdk.cli.stopping import Stopping
 from workflow_sdk.cli.worker import work
@@ -17,7 +18,9 @@ def perform(settings: Settings) -> int:
         from workflow_sdk.cli.family import look_after  # noqa: PLC0415 - one process needs none of it
 
         return look_after(settings)
+    set_up_logging(settings.log_format, worker_id=settings.worker_id)
     listener = None
     if settings.health_port is not None:
         listener = listen(settings.health_host, settings.health_port)
+        announce(listener)
     return work(settings, Stopping(), listener)

@@ -12,7 +12,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # What may still take time once the runner has returned: a handler that ignores its cancellation, exit hooks.
 LAST_SECONDS = 10.0
 # The same after a second signal.
-HURRIED_SECONDS = 2.0
+HURRIED_SECONDS = 1.0
 
 
 class Stopping:

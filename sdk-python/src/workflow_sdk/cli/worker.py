@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import socket
 from contextlib import ExitStack
 
@@ -10,9 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from workflow_sdk.cli.engine import open_client
 from workflow_sdk.cli.failures import FINE
-from workflow_sdk.cli.health import Pages, announce, metrics_page, served
+from workflow_sdk.cli.health import Pages, metrics_page, served
 from workflow_sdk.cli.load import serving
-from workflow_sdk.cli.logs import set_up_logging
 from workflow_sdk.cli.options import Settings
 from workflow_sdk.cli.stopping import HURRIED_SECONDS, LAST_SECONDS, Stopping, leave_within
 from workflow_sdk.metrics.metrics import Metrics
@@ -36,7 +36,6 @@ def work(settings: Settings, stop: Stopping, listener: socket.socket | None = No
         CommandFailed: the registry, the engine's address or the token cannot be used.
 
     """
-    set_up_logging(settings.log_format, worker_id=settings.worker_id)
     # Metrics of our own registry: the application may count into the default one under the same names.
     counted = CollectorRegistry()
     metrics = Metrics(counted)
@@ -45,14 +44,11 @@ def work(settings: Settings, stop: Stopping, listener: socket.socket | None = No
             # Before the import, which may take long: alive, not ready.
             pages = Pages(lambda: _why_not_ready(stop, counted), lambda: metrics_page(counted))
             stack.enter_context(served(listener, pages))
-            announce(listener)
         registry = serving(settings.registry)
         client = stack.enter_context(open_client(settings.engine, settings.token_file))
         stop.on_signals(lambda: leave_within(HURRIED_SECONDS))
-        _log.info(
-            "serving",
-            extra={"engine": settings.engine, "job_types": registry.job_types(), "parallelism": settings.parallelism},
-        )
+        facts = {"engine": settings.engine, "job_types": registry.job_types(), "parallelism": settings.parallelism}
+        _log.info("serving", extra={**facts, "pid": os.getpid()})
         runner = Runner(client, registry, settings.worker_id, parallelism=settings.parallelism, metrics=metrics)
         stack.callback(lambda: leave_within(HURRIED_SECONDS if stop.wishes > 1 else LAST_SECONDS))
         runner.run(stop)

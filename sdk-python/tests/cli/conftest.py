@@ -25,7 +25,12 @@ GREETING = {
         {"id": "end", "name": "End", "type": "END"},
     ],
 }
-HEAD = "import os, time\nfrom pathlib import Path\nfrom workflow_sdk import HandlerRegistry\nregistry = HandlerRegistry()\n"
+HEAD = """
+import os, time
+from pathlib import Path
+from workflow_sdk import HandlerRegistry
+registry = HandlerRegistry()
+"""
 GREET = HEAD + "@registry.register('greet')\ndef greet(ctx):\n    return {'greeting': 'hello'}\n"
 
 
@@ -197,5 +202,3 @@ class Help:
     head = HEAD
     greet = GREET
     greeting = GREETING
-
-

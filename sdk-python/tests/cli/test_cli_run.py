@@ -4,6 +4,13 @@ from __future__ import annotations
 
 import signal
 
+FOREVER = """
+import threading
+import workflow_sdk.cli.worker as settings_of_ours
+settings_of_ours.LAST_SECONDS = 0.1
+threading.Thread(target=threading.Event().wait).start()
+"""
+
 WAITS = """
 @registry.register('greet')
 def greet(ctx):
@@ -104,3 +111,14 @@ def test_an_import_error_is_told_with_its_own_traceback(run, folder):
         "workflow-worker: app.workers cannot be imported: ZeroDivisionError. "
         "Mend what the traceback shows, then try again."
     )
+
+
+def test_a_thread_that_never_ends_cannot_keep_the_process(stub, run, folder, tools):
+    """Python waits for every thread on its way out; a worker that has stopped waits a while and then leaves."""
+    (folder / "app" / "workers.py").write_text(tools.greet + FOREVER)
+    with stub.impatient():
+        worker = run()
+        worker.said("serving")
+        worker.process.send_signal(signal.SIGTERM)
+        assert worker.code() == -signal.SIGALRM
+    assert worker.said("stopped")

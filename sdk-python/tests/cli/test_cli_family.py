@@ -37,6 +37,7 @@ class World:
         self.begun = []
         self.script = []
         self.changed = []
+        self.refusals = []
         self.stop = Stopping()
         self._obeys = obeys
         self.family = Family(
@@ -64,6 +65,8 @@ class World:
         return self.family.run()
 
     def _start(self, number):
+        if self.refusals:
+            raise self.refusals.pop()
         process = Process(obeys=self._obeys)
         self.begun.append((self.now, number, process))
         return process
@@ -113,6 +116,15 @@ def test_a_death_leaves_the_others_alone():
     world.at(20, world.stop.note)
     assert world.run() == 0
     assert [number for _, number, _ in world.begun] == [0, 1, 2, 1]
+
+
+def test_a_process_that_cannot_be_started_is_tried_again():
+    """A machine without room for a process is no reason to end the other workers."""
+    world = World(count=2)
+    world.refusals = [BlockingIOError("no more processes")] * 2
+    world.at(30, world.stop.note)
+    assert world.run() == 0
+    assert world.starts == pytest.approx([2, 2], abs=0.3)
 
 
 def test_a_stop_is_passed_on_once_and_waited_for():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 from workflow_sdk.cli import main
@@ -32,6 +33,12 @@ def test_every_option_comes_from_its_variable():
     assert run == Settings("app:registry", "grpc://engine:9090", "w", 8, 3, True, 8081, "0.0.0.0", "token", "text")
     assert (check.definition, check.elsewhere) == (("a.json", "b.json"), ("pay",))
     assert {option.variable for option in OPTIONS} == FROM_ENVIRONMENT.keys()
+
+
+def test_the_package_installs_the_command():
+    """`pip install workflow-sdk` puts `workflow-worker` on the path."""
+    project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    assert f'[project.scripts]\nworkflow-worker = "{main.__module__}:{main.__name__}"\n' in project
 
 
 def test_the_command_line_wins():

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import os
 import signal
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workflow_sdk.cli.changes import Changes
-from workflow_sdk.cli.failures import FAILED, FINE, USAGE, CommandFailed
+from workflow_sdk.cli.failures import FAILED, FINE, USAGE
 from workflow_sdk.cli.gathered import Member, gathered
 from workflow_sdk.cli.health import announce, listen, served
 from workflow_sdk.cli.logs import set_up_logging
@@ -116,7 +115,7 @@ class Family:
         now = self._monotonic()
         if place.process is None:
             if now >= place.due:
-                place.process, place.since = self._start(place.number), now
+                self._fill(place, now)
             return
         code = place.process.poll()
         if code is None:
@@ -131,6 +130,13 @@ class Family:
         else:
             self._replace_later(place, code, now)
 
+    def _fill(self, place: Place, now: float) -> None:
+        place.since = now
+        try:
+            place.process = self._start(place.number)
+        except OSError as error:  # no memory or no process left on the machine: that may pass, the other workers stay
+            self._replace_later(place, str(error), now)
+
     def _give_up_on(self, place: Place) -> None:
         """It cannot work as it is, and has said why: a new process would say the same."""
         if self._look is None:
@@ -139,11 +145,11 @@ class Family:
         place.due = math.inf
         _log.info("waiting for a change of the sources")
 
-    def _replace_later(self, place: Place, code: int, now: float) -> None:
+    def _replace_later(self, place: Place, ending: int | str, now: float) -> None:
         place.deaths = 1 if now - place.since >= HEALTHY_SECONDS else place.deaths + 1
         pause = self._delay(FIRST_ATTEMPT + place.deaths - 1)
         place.due = now + pause
-        facts = {"number": place.number + 1, "exit_code": code, "deaths": place.deaths}
+        facts = {"number": place.number + 1, "exit_code": ending, "deaths": place.deaths}
         _log.warning("a worker process died; the next one starts in %.1f s", pause, extra=facts)
 
     def _reload_if_changed(self) -> None:
@@ -189,8 +195,6 @@ class Family:
 
 def look_after(settings: Settings) -> int:
     """Run the worker processes that the settings ask for, until told to stop; return the exit code."""
-    if os.name != "posix":
-        raise CommandFailed("--processes and --reload need POSIX signals. Leave them out, and start several workers.")
     set_up_logging(settings.log_format, worker_id=settings.worker_id)
     stop = Stopping()
     stop.on_signals()

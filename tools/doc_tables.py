@@ -7,6 +7,7 @@ test fails when a page and its source disagree.
 from __future__ import annotations
 
 import re
+from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from rochallor.serve.metrics_app import ScrapedGauges
 from rochallor.shell.histograms import Histogram
 from rochallor.shell.metrics import Metrics
 from rochallor_proto import contract
+from workflow_sdk.cli.options import OPTIONS, build_parser, help_of
 
 DOCS = Path(__file__).parents[1] / "docs"
 _TABLE = re.compile(r"(<!-- table: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -77,6 +79,36 @@ def _commands(command: click.Command, name: str) -> Iterable[tuple[str, ...]]:
     yield f"`{name}{arguments}`", command.get_short_help_str(200)
 
 
+def worker_commands() -> Iterable[tuple[str, ...]]:
+    """Every command of `workflow-worker`."""
+    yield "command", "what it does"
+    for name, action in _worker_commands():
+        yield f"`workflow-worker {name}`", action.description or ""
+
+
+def worker_options() -> Iterable[tuple[str, ...]]:
+    """Every option of `workflow-worker`, as its parser takes it, with the variable that stands in for it."""
+    yield "option", "commands", "variable", "default", "meaning"
+    rows: dict[tuple[str, ...], list[str]] = {}
+    known = {help_of(option): option for option in OPTIONS}
+    for name, parser in _worker_commands():
+        for action in parser._actions:  # noqa: SLF001 - argparse tells of its options in no other way
+            if action.dest == "help":
+                continue
+            option = known[(action.help or "").replace("%%", "%")]
+            flags = " ".join(action.option_strings) or option.metavar
+            value = f" {option.metavar}{' ...' if action.nargs == '+' else ''}" if option.metavar != flags else ""
+            cell = f"`{flags}{value}`".replace(" `", "`")
+            rows.setdefault((cell, f"`{option.variable}`", option.default, option.help), []).append(name)
+    for (cell, variable, default, meaning), names in rows.items():
+        yield cell, ", ".join(names), variable, default, meaning
+
+
+def _worker_commands() -> Iterable[tuple[str, ArgumentParser]]:
+    [commands] = [action for action in build_parser()._actions if isinstance(action, _SubParsersAction)]  # noqa: SLF001 - see above
+    return commands.choices.items()
+
+
 def metrics() -> Iterable[tuple[str, ...]]:
     """Every series of an engine process."""
     yield "series", "type", "labels", "what it tells"
@@ -105,6 +137,8 @@ TABLES: dict[str, Callable[[], Iterable[tuple[str, ...]]]] = {
     "roles": roles,
     "commands": commands,
     "metrics": metrics,
+    "worker_commands": worker_commands,
+    "worker_options": worker_options,
 }
 
 

@@ -125,7 +125,7 @@ class Desk:
         outcome: Outcome | None = self._reporter.held_result(claimed.job)
         if outcome is None:
             outcome = await self._execute(claimed)
-        if outcome is not None and not claimed.lost:
+        if outcome is not None:
             await self._reporter.report(claimed.job, outcome)
 
     async def _execute(self, claimed: Claimed) -> Outcome | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 HOW_TO = Path(__file__).parents[1] / "how-to"
-PAGES = ["test-workflows", "retries", "idempotency"]
+PAGES = ["test-workflows", "retries", "idempotency", "typed-handlers"]
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -19,8 +19,9 @@ def test_the_page_s_tests_pass(page, tmp_path):
     blocks = re.findall(r"```python\n(.*?)```", (HOW_TO / f"{page}.md").read_text(encoding="utf-8"), re.DOTALL)
     file = tmp_path / "test_page.py"
     file.write_text("\n\n".join(blocks), encoding="utf-8")
-    options = ["-q", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio", "--rootdir", str(tmp_path)]
+    options = ["-v", "-W", "error", "-p", "no:cacheprovider", "-p", "no:asyncio", "--rootdir", str(tmp_path)]
     command = [sys.executable, "-m", "pytest", *options, str(file)]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
-    tests = "\n".join(blocks).count("def test_")
-    assert f"{tests} passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = set(re.findall(r"::(test_\w+).* PASSED", done.stdout))
+    assert passed == set(re.findall(r"^def (test_\w+)", "\n".join(blocks), re.MULTILINE))

@@ -149,7 +149,7 @@ class JobContext(dict[str, Any]):
 
     @property
     def lock_expires_at(self) -> datetime | None:
-        """When the lease ended as it was given, UTC; the worker extends it while the handler runs."""
+        """When the lease ends as it was given with the job, UTC."""
         return _moment(self["lockExpiresAt"])
 
     @property

@@ -11,6 +11,14 @@ _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5
 class Metrics:
     """What a runner counts. One set per collector registry: Prometheus refuses a second one of the same names.
 
+    | attribute | series | labels |
+    |---|---|---|
+    | `poll_latency` | `workflow_sdk_poll_latency_seconds` | |
+    | `lock_conflicts` | `workflow_sdk_lock_conflicts_total` | |
+    | `handler_latency` | `workflow_sdk_handler_latency_seconds` | `job_type` |
+    | `retries_total` | `workflow_sdk_retries_total` | `job_type` |
+    | `jobs_completed` | `workflow_sdk_jobs_completed_total` | `job_type`, `outcome` |
+
     Args:
         registry: where the series are registered; a test passes its own `CollectorRegistry()`.
 

@@ -21,9 +21,18 @@ MODULES = (
     "workflow_sdk.handler.registry",
     "workflow_sdk.handler.context",
     "workflow_sdk.runner.runner",
+    "workflow_sdk.runner.async_runner",
     "workflow_sdk.client.rest",
     "workflow_sdk.client.grpc",
+    "workflow_sdk.client.async_rest",
+    "workflow_sdk.client.async_grpc",
     "workflow_sdk.client.base",
+    "workflow_sdk.client.face",
+    "workflow_sdk.client.handle",
+    "workflow_sdk.client.ends",
+    "workflow_sdk.client.tls",
+    "workflow_sdk.client.auth",
+    "workflow_sdk.retry.policy",
     "workflow_sdk.definition",
     "workflow_sdk.testing",
     "workflow_sdk.errors",
@@ -40,9 +49,6 @@ itself exports what most programs need. Times are in seconds, or in milliseconds
 
 In signatures, `Json` is a dict as JSON has it, `Next` a step or its id, `Conditions` a dict of expression to step,
 `Duration` ISO 8601 text or a `timedelta`.
-
-Not kept by today's `Runner`, which says so in its log when it starts: `max_concurrency`, `rate_limit` and `timeout` of
-a handler. So `ctx.deadline` is None and `ctx.cancelled` is False in a worker.
 """
 
 _WIDE = 100
@@ -60,7 +66,15 @@ def page(modules: Iterable[str] = MODULES, source: Path = SOURCE) -> str:
         members = list(_members(tree, source))
         contents.append(f"| `{name}` | {' '.join(_link(each) for _, each in members)} |\n")
         parts += [f"## `{name}`\n", f"{_joined(summary)}\n", *_constants(tree), *(text for text, _ in members)]
-    return "\n".join([INTRODUCTION, "".join(contents), *parts])
+    return _without_dead_links("\n".join([INTRODUCTION, "".join(contents), *parts]))
+
+
+def _without_dead_links(text: str) -> str:
+    """Leave the name of what is not on the page, and take its link away."""
+    there = {name.lower() for name in re.findall(r"^#+ `(\w+)`", text, re.MULTILINE)}
+    return re.sub(
+        r"\[(`\w+`)\]\(#(\w+)\)", lambda link: link[0] if link[2] in there else link[1], text, flags=re.MULTILINE
+    )
 
 
 def _link(name: str) -> str:

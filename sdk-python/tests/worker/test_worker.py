@@ -167,6 +167,52 @@ def test_job_that_comes_again_while_it_is_worked_on_runs_once(bench):
     assert (bench.ran["work-0"], bench.engine.calls["complete"]) == (1, 1)
 
 
+def test_retry_that_comes_with_the_answer_to_its_failure_runs(bench):
+    """The engine hands the job out again in the same round trip in which it takes the failure."""
+
+    @bench.registry.register("work")
+    async def work(ctx):
+        bench.ran[ctx.id] += 1
+        if bench.ran[ctx.id] < 4:
+            raise RuntimeError("not yet")
+
+    fail = bench.engine.failed
+
+    class Failed(dict):
+        def __setitem__(self, job_id, failed):
+            fail[job_id] = failed
+            bench.engine.waiting.appendleft({"id": job_id, "jobType": "work", "variables": {}})
+
+    bench.engine.failed = Failed()
+    bench.engine.add(1)
+    bench.run(lambda: bench.until(lambda: bench.engine.completed, seconds=5))
+    assert (bench.ran["work-0"], bench.engine.handed_out["work-0"]) == (4, 4)
+
+
+def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memory(bench):
+    """The handler ran; what it returned is reported for the second delivery too, one report at a time."""
+    bench.engine.ours = False
+    handler(bench, result={"x": 1})
+
+    complete = bench.engine.complete
+
+    async def unheard(job, variables):
+        if asyncio.get_running_loop().time() < 20:
+            raise LOST
+        await complete(job, variables)
+
+    async def script():
+        bench.engine.add(1)
+        await bench.until(lambda: bench.engine.completed)
+
+    bench.engine.complete = unheard
+    bench.engine.lease_seconds = 5
+    bench.run(script, parallelism=2)
+    assert bench.engine.handed_out["work-0"] > 1
+    assert (bench.ran["work-0"], bench.engine.completed) == (1, {"work-0": {"x": 1}})
+    assert bench.engine.overlapping == 0
+
+
 def test_idle_worker_lets_the_engine_hold_its_polls(bench):
     """A minute with nothing to do costs thirty calls."""
     handler(bench)

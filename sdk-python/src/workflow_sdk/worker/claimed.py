@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.handler.context import Control
-from workflow_sdk.handler.outcome import Failed, Outcome
+from workflow_sdk.handler.outcome import Completed, Failed, Outcome
 
 if TYPE_CHECKING:
     from workflow_sdk.handler.registry import Registration
@@ -32,7 +32,7 @@ class Claimed:
 
     """
 
-    __slots__ = ("_ending", "_loop", "_work", "control", "job", "lane", "lost", "registration")
+    __slots__ = ("_ending", "_loop", "_work", "control", "finished", "job", "lane", "lost", "registration")
 
     def __init__(
         self,
@@ -47,6 +47,8 @@ class Claimed:
         self.control = Control(_deadline(registration))
         self.lost = False
         """Whether the lease is lost: nobody waits for a result any more. Set from the keeper's thread."""
+        self.finished = asyncio.Event()
+        """Set when it is reported or given up."""
         self._loop = loop
         self._ending: asyncio.Future[Outcome | None] = loop.create_future()
         self._work: asyncio.Future[Outcome] | None = None
@@ -57,9 +59,25 @@ class Claimed:
         return str(self.job.get("stepExecutionId") or self.job.get("id"))
 
     @property
+    def result(self) -> Completed | None:
+        """What its handler returned, None when it did not, or is not wanted any more."""
+        ended = self._ending.result() if self._ending.done() and not self.lost else None
+        return ended if isinstance(ended, Completed) else None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is yet to be seen how its work ends."""
+        return not self._ending.done()
+
+    @property
     def is_at_work(self) -> bool:
         """Whether the handler still runs: a thread cannot be stopped from outside."""
         return self._work is not None and not self._work.done()
+
+    def settle(self, outcome: Outcome) -> Outcome:
+        """End it without work."""
+        self._end(outcome)
+        return outcome
 
     async def outcome(self, work: asyncio.Future[Outcome]) -> Outcome | None:
         """Return how the work ended, None when nobody wants to know any more."""

@@ -1,8 +1,9 @@
 """What happens to a job once it is claimed: its handler runs, its outcome is reported, its slot comes back.
 
-The desk knows every job under way. A job that comes again while its work is still under way here (its lease ran out at
+The desk knows every job under way. A job that comes again while its handler is still at work here (its lease ran out at
 an engine that cannot extend it) takes the place of the first delivery: the handler goes on, and the result is reported
-once, under the later claim.
+once, under the later claim. One that comes again while the first is being reported waits for the end of that; then a
+result is reported for it, too, and after a failure its handler runs.
 """
 
 from __future__ import annotations
@@ -73,13 +74,13 @@ class Desk:
         loop = asyncio.get_running_loop()
         claimed = Claimed(job, registration_of(self._registry, job), lane, loop)
         earlier = self._under_way.get(claimed.key)
-        if earlier is not None and not earlier.lost:
+        if earlier is not None and earlier.is_open and not earlier.lost:
             self._join(earlier, claimed)
             return None
         self._under_way[claimed.key] = claimed
         self._leases.hold(claimed)
         self._unreported += 1
-        task = loop.create_task(self._work(claimed))
+        task = loop.create_task(self._work(claimed, earlier))
         self._tasks[task] = claimed
         task.add_done_callback(self._ended)
         return task
@@ -109,22 +110,24 @@ class Desk:
         self._leases.hold(earlier)
         self._on_done(later)
 
-    async def _work(self, claimed: Claimed) -> None:
+    async def _work(self, claimed: Claimed, earlier: Claimed | None) -> None:
         try:
-            await self._finish(claimed)
+            if earlier is not None:
+                await earlier.finished.wait()
+            await self._finish(claimed, None if earlier is None else earlier.result)
         except Exception:  # noqa: BLE001 - one job must not take the worker down
             _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
         finally:
             self._forget(claimed)
+            claimed.finished.set()
             self._unreported -= 1
             self._reported.ring()
         if claimed.is_at_work:
             await claimed.has_left_its_thread()  # only then is there a thread for another job
 
-    async def _finish(self, claimed: Claimed) -> None:
-        outcome: Outcome | None = self._reporter.held_result(claimed.job)
-        if outcome is None:
-            outcome = await self._execute(claimed)
+    async def _finish(self, claimed: Claimed, known: Completed | None) -> None:
+        held = self._reporter.held_result(claimed.job) or known
+        outcome = await self._execute(claimed) if held is None else claimed.settle(held)
         if outcome is not None:
             await self._reporter.report(claimed.job, outcome)
 
@@ -132,8 +135,10 @@ class Desk:
         registration = claimed.registration
         job_type = str(claimed.job.get("jobType", ""))
         began = self._timing.monotonic()
-        outcome: Outcome | None = no_handler(job_type)
-        if registration is not None:
+        outcome: Outcome | None
+        if registration is None:
+            outcome = claimed.settle(no_handler(job_type))
+        else:
             outcome = await claimed.outcome(self._started(registration, claimed))
         self._metrics.handler_latency.labels(job_type=job_type).observe(self._timing.monotonic() - began)
         count(self._metrics, job_type, outcome)

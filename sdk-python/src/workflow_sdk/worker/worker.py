@@ -177,7 +177,6 @@ class Worker:
         if left:
             _log.warning("stopping with %d jobs that did not finish in time; they are reported to be tried again", left)
         if not drain.done():
-            self._batches.flush()
             await self._until(drain, None, 0.0 if stop.hurry else LAST_REPORTS_SECONDS)
         self._give_up()
         drain.cancel()

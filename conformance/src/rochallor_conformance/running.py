@@ -94,7 +94,7 @@ async def _play_all(order: Order, fleet: Fleet, writer: Writer) -> list[Json]:
 
     async def one(planned: Planned) -> Json:
         async with gate:
-            return await _result(order, planned, fleet, starting)
+            return await result_of(order, planned, fleet, starting)
 
     tasks = [asyncio.create_task(one(planned)) for planned in order.plays]
     results = []
@@ -111,7 +111,8 @@ async def _play_all(order: Order, fleet: Fleet, writer: Writer) -> list[Json]:
     return results
 
 
-async def _result(order: Order, planned: Planned, fleet: Fleet, starting: asyncio.Lock) -> Json:
+async def result_of(order: Order, planned: Planned, fleet: Fleet, starting: asyncio.Lock) -> Json:
+    """Play one case; return its result. `starting` keeps two plays from starting the same engine."""
     began = time.monotonic()
     try:
         outcome = await _outcome(order, planned, fleet, starting)

@@ -13,6 +13,7 @@ from rochallor_conformance.cases.matchers import unknown_matchers
 from rochallor_conformance.cases.model import Case, Step
 from rochallor_conformance.contract.errors import codes
 from rochallor_conformance.contract.operations import SERVICE, operations
+from rochallor_conformance.mutants.catalogue import HEALTHY, PATCHES, mutant_of
 
 
 def complaints(book: Book) -> Iterator[str]:
@@ -58,6 +59,16 @@ def _mutants_are_used(book: Book) -> Iterator[str]:
     for mutant in book.mutants.values():
         if mutant.id not in used and (mutant.subject == "engine" or sdk_cases):
             yield f"mutants.yaml {mutant.id}: no case kills it"
+
+
+def _mutants_have_patches(book: Book) -> Iterator[str]:
+    """Every mutant of the engine is made by a patch, and every patch makes one."""
+    made = {mutant_of(strain) for strain in PATCHES} - {HEALTHY}
+    engines = {mutant.id for mutant in book.mutants.values() if mutant.subject == "engine"}
+    for name in sorted(engines - made):
+        yield f"mutants.yaml {name}: no patch makes it; write one in mutants/, or take it out"
+    for name in sorted(made - engines):
+        yield f"mutants.yaml lacks {name}, which a patch makes; describe it there, or take the patch out"
 
 
 def _ids_stay(book: Book) -> Iterator[str]:
@@ -119,6 +130,7 @@ RULES: tuple[Callable[[Book], Iterator[str]], ...] = (
     _specs_exist,
     _kills_exist,
     _mutants_are_used,
+    _mutants_have_patches,
     _ids_stay,
     _steps_make_sense,
     _kinds_agree,

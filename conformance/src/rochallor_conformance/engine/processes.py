@@ -47,6 +47,12 @@ class Process:
         """Return the stub, not yet started."""
         return cls([sys.executable, "-c", "from rochallor_stub.cli import main; main()"], {})
 
+    @classmethod
+    def mutant(cls, strain: str, *, setting: str = "", tokens: str = "") -> Self:
+        """Return the stub with a defect, not yet started; `tokens` is a tokens file."""
+        options = [f"--{name}={value}" for name, value in (("setting", setting), ("tokens", tokens)) if value]
+        return cls([sys.executable, "-m", "rochallor_conformance.mutants", strain, *options], {})
+
     async def start(self) -> dict[str, str]:
         """Start it; return where it answers.
 

@@ -17,6 +17,7 @@ from typing import Any, NamedTuple, Self
 from rochallor_conformance.engine.bench import ADDITIONS, Address, Bench
 from rochallor_conformance.engine.databases import Databases
 from rochallor_conformance.engine.processes import Process
+from rochallor_conformance.mutants.catalogue import PATCHES
 from rochallor_conformance.transports.exchange import TRANSPORTS, Unreachable
 
 STORES = ("sqlite", "postgres")
@@ -24,6 +25,7 @@ STUB = "stub"
 OURS = (*STORES, STUB)
 ROLES = ("admin", "operator", "worker", "reader")
 TOKENS = "tokens"
+_MUTANT = f"{STUB},mutant="
 
 SETTINGS: dict[str, dict[str, str]] = {
     TOKENS: {},  # the file is written when the engine is started
@@ -38,20 +40,21 @@ STARTABLE = frozenset(SETTINGS) - {"kafka-dispatch"}
 
 
 class BadTarget(Exception):
-    """The target cannot be read: engine:sqlite, engine:postgres, engine:stub or engine:URL[,grpc=HOST:PORT]."""
+    """The target cannot be read: engine:sqlite, engine:postgres, engine:stub[,mutant=NAME] or engine:URL[,grpc=…]."""
 
 
 class Target(NamedTuple):
-    """A target as it was named: one of `OURS`, or the addresses of a foreign engine."""
+    """A target as it was named: one of `OURS`, or the addresses of a foreign engine. `mutant` is a stub's defect."""
 
     name: str
     kind: str = ""
+    mutant: str = ""
     address: Address = Address()
 
     @property
     def settings(self) -> frozenset[str]:
         """The settings that its engines can be started with."""
-        return STARTABLE if self.kind in STORES else frozenset()
+        return STARTABLE if self.kind in STORES or self.mutant else frozenset()
 
 
 def read_target(text: str) -> Target:
@@ -66,6 +69,8 @@ def read_target(text: str) -> Target:
         raise BadTarget(f"{text!r} is no target of this kind. {BadTarget.__doc__}")
     if rest in OURS:
         return Target(name=rest, kind=rest)
+    if rest.startswith(_MUTANT):
+        return mutant_target(rest.removeprefix(_MUTANT))
     url, *others = rest.split(",")
     options = dict(each.partition("=")[::2] for each in others)
     if unknown := options.keys() - {"grpc"}:
@@ -73,6 +78,18 @@ def read_target(text: str) -> Target:
     if not url.startswith(("http://", "https://")):
         raise BadTarget(f"{text!r}: {url!r} is neither one of {', '.join(OURS)} nor a URL. {BadTarget.__doc__}")
     return Target(name=text.removeprefix("engine:"), address=Address(rest=url, grpc=options.get("grpc", "")))
+
+
+def mutant_target(strain: str) -> Target:
+    """Return the stub with a defect.
+
+    Raises:
+        BadTarget: there is no such defect.
+
+    """
+    if strain not in PATCHES:
+        raise BadTarget(f"there is no patch for a mutant {strain!r}; `rochallor-conformance list --mutants` shows them")
+    return Target(name=f"{_MUTANT}{strain}", kind=STUB, mutant=strain)
 
 
 class Fleet:
@@ -124,18 +141,29 @@ class Fleet:
         return self._addresses[setting]
 
     async def _start(self, setting: str) -> Address:
-        process = Process.stub() if self.target.kind == STUB else Process.engine(await self._variables(setting))
+        process = await self._process(setting)
         self._stack.push_async_callback(process.stop)
         addresses = await process.start()
         tokens = self._tokens(setting) if setting == TOKENS else {}
         control = addresses["rest"] if self.target.kind == STUB else ""
         return Address(rest=addresses["rest"], grpc=addresses["grpc"], control=control, tokens=tokens)
 
+    async def _process(self, setting: str) -> Process:
+        if self.target.mutant:
+            return Process.mutant(self.target.mutant, setting=setting, tokens=self._tokens_file(setting))
+        return Process.stub() if self.target.kind == STUB else Process.engine(await self._variables(setting))
+
+    def _tokens_file(self, setting: str) -> str:
+        """Return the path of the tokens file that an engine with a setting needs, "" for none."""
+        if setting != TOKENS:
+            return ""
+        self._tokens(setting)
+        return str(self._folder / "tokens.yaml")
+
     async def _variables(self, setting: str) -> dict[str, str]:
         variables = dict(SETTINGS.get(setting, {}))
-        if setting == TOKENS:
-            self._tokens(setting)
-            variables["WE_AUTH_TOKENS_FILE"] = str(self._folder / "tokens.yaml")
+        if tokens := self._tokens_file(setting):
+            variables["WE_AUTH_TOKENS_FILE"] = tokens
         if self.target.kind == "sqlite":
             return {**variables, "WE_SQLITE_PATH": str(self._folder / f"{setting or 'plain'}.db")}
         return {**variables, "WE_POSTGRES_DSN": await self._databases.fresh()}

@@ -61,6 +61,8 @@ def read_report(path: Path) -> Report:
         raise BadReport(f"{path} does not begin with a header; is it a report of rochallor-conformance run --report?")
     if lines[-1].get("type") != "footer":
         raise BadReport(f"{path} has no footer: the run was interrupted or killed; run it again")
+    if lines[0].get("target") == "mutants":
+        raise BadReport(f"{path} is a report of `mutate`; nothing is drawn from it, read its lines")
     results = [line for line in lines if line.get("type") == "result"]
     if not len(results) == lines[0]["planned"] == lines[-1]["finished"]:
         raise BadReport(f"{path} plans {lines[0]['planned']}, has {len(results)} results: it is incomplete")

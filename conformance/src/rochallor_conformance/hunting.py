@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.cases.model import ENGINE, Case, Step
 from rochallor_conformance.engine.targets import SETTINGS, STARTABLE, Fleet, mutant_target
@@ -26,6 +28,8 @@ from rochallor_conformance.transports.exchange import TRANSPORTS
 
 KILLED, SURVIVES, MISFIT, ELSEWHERE = "killed", "survived", "misfit", "elsewhere"
 AT_ONCE = 2
+PATIENCE_S = 5.0
+"""How long a case may take before it counts as one that found its engine hanging."""
 SETTING_COST, LOOK_COST, PARALLEL_COST = 100, 5, 3
 """What an engine of its own, a repeated look and each of many acts at once cost, in acts."""
 
@@ -132,6 +136,7 @@ def _told(result: Json, began: float) -> Json:
 
 
 async def _played(wanted: Hunt, planned: Planned, fleet: Fleet) -> Json:
+    planned = planned._replace(case=replace(planned.case, limits={"seconds": PATIENCE_S}))
     order = Order(wanted.book, [planned], Wanted((planned.transport,)), wanted.seed, wanted.nonce, None, _silent)
     return await result_of(order, planned, fleet, asyncio.Lock())
 

@@ -1,4 +1,4 @@
-"""`mutate`: is every defect of the catalogue noticed by a case that says so?"""
+"""`mutate`: whether every defect of the catalogue is noticed by a case that says so."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
@@ -60,7 +61,7 @@ def mutate(patterns: tuple[str, ...], flag_idle: bool, seed: int, report: Path |
     return bag.code
 
 
-def _teller(progress: Progress, task: TaskID) -> Any:
+def _teller(progress: Progress, task: TaskID) -> Callable[[Json], None]:
     def tell(row: Json) -> None:
         progress.update(task, advance=1, description=f"{row['mutant']}: {row['status']}")
 

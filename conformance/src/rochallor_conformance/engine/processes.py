@@ -72,7 +72,8 @@ class Process:
         if addresses is None:
             await self.stop()
             raise Unreachable(f"{' '.join(self._command)} did not start:\n" + "\n".join(self._lines))
-        self._reading = asyncio.create_task(self._read_on())
+        assert self._process.stdout is not None
+        self._reading = asyncio.create_task(self._read_on(self._process.stdout))
         return addresses
 
     async def stop(self) -> None:
@@ -105,9 +106,7 @@ class Process:
                 return {name: str(said[name]) for name in ("rest", "grpc")}
         return None
 
-    async def _read_on(self) -> None:
+    async def _read_on(self, said: asyncio.StreamReader) -> None:
         """Keep the pipe empty, so that the process never waits for a reader."""
-        assert self._process is not None
-        assert self._process.stdout is not None
-        async for raw in self._process.stdout:
+        async for raw in said:
             self._lines.append(raw.decode("utf-8", "replace").rstrip())

@@ -89,7 +89,8 @@ Expression = _Host
         Edit(
             "core.variables",
             "        variables = _decode_map(data)\n",
-            "        variables = {name: raw_of(_rounded(_decode_any(value))) for name, value in _decode_map(data).items()}\n",
+            "        parsed = _decode_map(data)\n"
+            "        variables = {name: raw_of(_rounded(_decode_any(raw))) for name, raw in parsed.items()}\n",
         ),
         Edit(
             "core.variables",
@@ -131,7 +132,8 @@ def _rounded(value):
         Edit(
             TABLE,
             "    for value in values:\n        if type(value) not in NUMBERS:",
-            "    values = [value for value in values if type(value) in NUMBERS]\n    for value in values:\n        if False:",
+            "    values = [value for value in values if type(value) in NUMBERS]\n"
+            "    for value in values:\n        if False:",
         ),
     ),
     "aggregate-as-float+counts": (

@@ -298,6 +298,11 @@ history = _renamed
     ),
     "input-schema-ignored+other-spelling": (
         Edit(
+            "core.definition.tidy",
+            "if value is not None and key not in NOT_KEPT",
+            "if value is not None and key not in NOT_KEPT and key not in ALIASES",
+        ),
+        Edit(
             "core.definition.fields",
             "        name = ALIASES.get(key, key) if",
             "        if key in ALIASES:\n            continue\n        name = ALIASES.get(key, key) if",

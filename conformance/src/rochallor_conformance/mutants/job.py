@@ -138,6 +138,13 @@ PATCHES: Final[dict[str, Patch]] = {
             "if not ours:",
         ),
     ),
+    "extension-ignored+old-end-said": (
+        Edit(
+            "shell.work",
+            "desk.plans.append(expires_at_ms)\n        return expires_at_ms",
+            "desk.plans.append(expires_at_ms)\n        return held.expires_at_ms",
+        ),
+    ),
     "extension-ignored+unsaid": (
         Edit("shell.jobs", 'status="ACCEPTED", lock_expires_at=moment(answer))', 'status="ACCEPTED")'),
     ),

@@ -50,7 +50,8 @@ PATCHES: Final[dict[str, Patch]] = {
             "    step = run.instance.open.get(command.seq)\n",
             "    from rochallor.core.apply import CLOSED\n"
             "    closed = CLOSED.get((run.instance.id, command.seq))\n"
-            "    step = run.instance.open.setdefault(command.seq, closed) if closed else run.instance.open.get(command.seq)\n",
+            "    steps = run.instance.open\n"
+            "    step = steps.setdefault(command.seq, closed) if closed else steps.get(command.seq)\n",
         ),
     ),
     "every-timer-interrupts": (Edit(LIFECYCLE, "    if timer.interrupting:\n", "    if True:\n"),),

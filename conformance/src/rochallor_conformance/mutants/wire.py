@@ -69,7 +69,8 @@ PATCHES: Final[dict[str, Patch]] = {
         Edit(
             "transports.rest.app",
             "await self._reception.refuse(error, UNMATCHED, scope, send)",
-            "await send({'type': 'http.response.start', 'status': 404, 'headers': [(b'content-type', b'text/plain')]})\n"
+            "plain = [(b'content-type', b'text/plain')]\n"
+            "        await send({'type': 'http.response.start', 'status': 404, 'headers': plain})\n"
             "        await send({'type': 'http.response.body', 'body': error.message.encode()})",
         ),
     ),

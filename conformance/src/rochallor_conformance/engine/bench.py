@@ -9,7 +9,7 @@ from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.clocks import Clock, RealClock, StubClock
 from rochallor_conformance.transports.exchange import GRPC, REST, Journal, Transport, Unreachable
 from rochallor_conformance.transports.grpc import GrpcTransport
-from rochallor_conformance.transports.rest import RestTransport
+from rochallor_conformance.transports.rest import RestTransport, tls
 
 ADDITIONS, VIRTUAL_CLOCK = "additions", "virtual-clock"
 PROBE = ("awaitInstance", {"id": "no-such-instance", "waitMs": 0})
@@ -39,7 +39,7 @@ class Bench:
         if chosen is None:
             raise Unreachable(f"the target has no {transport} address; name it: engine:URL,grpc=HOST:PORT")
         self.transport: Transport = chosen
-        self._control = httpx.AsyncClient(base_url=address.control, trust_env=False) if address.control else None
+        self._control = _control(address.control) if address.control else None
         self.clock: Clock = StubClock(self._control) if self._control else RealClock()
         self.settings = settings
         self.capabilities: frozenset[str] = frozenset()
@@ -74,3 +74,7 @@ class Bench:
                 await each.close()
         if self._control:
             await self._control.aclose()
+
+
+def _control(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, verify=tls(), trust_env=False)

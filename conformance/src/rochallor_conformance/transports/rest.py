@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -26,6 +28,12 @@ OK_BELOW = 400
 METHOD_UNKNOWN = (404, 405)
 
 
+@cache
+def tls() -> ssl.SSLContext:
+    """Return what all clients check certificates with; to load it takes longer than many a case."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 class RestTransport:
     """One engine's REST door. `url` is its root."""
 
@@ -34,7 +42,9 @@ class RestTransport:
     def __init__(self, url: str) -> None:
         self.url = url.rstrip("/")
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        self._http = httpx.AsyncClient(base_url=self.url, timeout=TIMEOUT_S, limits=limits, trust_env=False)
+        self._http = httpx.AsyncClient(
+            base_url=self.url, timeout=TIMEOUT_S, limits=limits, verify=tls(), trust_env=False
+        )
 
     async def call(self, operation: Operation, args: Json, journal: Journal, *, token: str = "") -> Answer:
         """Carry out one operation."""

@@ -37,7 +37,9 @@ from rochallor_conformance.transports.exchange import TRANSPORTS, Unreachable
 F = TypeVar("F", bound=Callable[..., Any])
 
 MISSING = "not installed: pip install rochallor-conformance[engines]"
-TARGET_HELP = "engine:sqlite, engine:postgres, engine:stub (started for the run) or engine:URL[,grpc=HOST:PORT]."
+TARGET_HELP = (
+    "engine:sqlite, engine:postgres, engine:stub[,mutant=NAME] (started for the run) or engine:URL[,grpc=HOST:PORT]."
+)
 
 
 class Shard(click.ParamType[Any]):

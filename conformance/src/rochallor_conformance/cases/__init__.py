@@ -1,0 +1,1 @@
+"""The corpus as data: cases, requirements, mutants and revisions, read, checked and related to each other."""

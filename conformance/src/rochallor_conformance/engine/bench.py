@@ -1,0 +1,80 @@
+"""Where cases are played: one engine over one transport, with its clock, its tokens and what it can do."""
+
+from __future__ import annotations
+
+import httpx
+import msgspec
+
+from rochallor_conformance.contract.operations import operations
+from rochallor_conformance.engine.clocks import Clock, RealClock, StubClock
+from rochallor_conformance.transports.exchange import GRPC, REST, Journal, Transport, Unreachable
+from rochallor_conformance.transports.grpc import GrpcTransport
+from rochallor_conformance.transports.rest import RestTransport, tls
+
+ADDITIONS, VIRTUAL_CLOCK = "additions", "virtual-clock"
+PROBE = ("awaitInstance", {"id": "no-such-instance", "waitMs": 0})
+
+
+class Address(msgspec.Struct, frozen=True):
+    """Where an engine answers; either may be "". `control` is where a stub takes control calls."""
+
+    rest: str = ""
+    grpc: str = ""
+    control: str = ""
+    tokens: dict[str, str] = {}
+
+    def has(self, transport: str) -> bool:
+        """Return whether it answers over a transport."""
+        return bool(self.rest if transport == REST else self.grpc)
+
+
+class Bench:
+    """An engine over one transport. `capabilities` is filled by `look`."""
+
+    def __init__(self, address: Address, transport: str, settings: frozenset[str] = frozenset()) -> None:
+        self.address = address
+        self.rest = RestTransport(address.rest) if address.rest else None
+        self.grpc = GrpcTransport(address.grpc) if address.grpc and transport == GRPC else None
+        chosen = self.rest if transport == REST else self.grpc
+        if chosen is None:
+            raise Unreachable(f"the target has no {transport} address; name it: engine:URL,grpc=HOST:PORT")
+        self.transport: Transport = chosen
+        self._control = _control(address.control) if address.control else None
+        self.clock: Clock = StubClock(self._control) if self._control else RealClock()
+        self.settings = settings
+        self.capabilities: frozenset[str] = frozenset()
+
+    async def look(self) -> None:
+        """Find out what the engine can do.
+
+        Raises:
+            Unreachable: it does not answer.
+
+        """
+        name, args = PROBE
+        journal = Journal()
+        token = self.address.tokens.get("admin", "")
+        answer = await self.transport.call(operations()[name], dict(args), journal, token=token)
+        found = set(self.settings)
+        if answer.implemented:
+            found.add(ADDITIONS)
+        if self._control:
+            found.add(VIRTUAL_CLOCK)
+        self.capabilities = frozenset(found)
+
+    async def fresh(self) -> None:
+        """Begin again where that is possible: a stub forgets everything."""
+        if self._control:
+            (await self._control.post("/__stub/reset", json={})).raise_for_status()
+
+    async def close(self) -> None:
+        """Let go of connections."""
+        for each in (self.rest, self.grpc):
+            if each:
+                await each.close()
+        if self._control:
+            await self._control.aclose()
+
+
+def _control(url: str) -> httpx.AsyncClient:
+    return httpx.AsyncClient(base_url=url, verify=tls(), trust_env=False)

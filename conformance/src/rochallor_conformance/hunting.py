@@ -1,0 +1,178 @@
+"""One hunt: every strain of every mutant against the cases that claim to kill it, and what became of it.
+
+A strain is killed by a case that fails on it and passes on the healthy stub; the second half is looked at in the end,
+for all killers together. What a killing case finds is not looked at: what the strain broke, some promise noticed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec.structs import replace
+
+from rochallor_conformance.cases.book import Book
+from rochallor_conformance.cases.model import ENGINE, Case, Step
+from rochallor_conformance.engine.targets import SETTINGS, STARTABLE, Fleet, mutant_target
+from rochallor_conformance.mutants.catalogue import HEALTHY, PATCHES, mutant_of, strains_of
+from rochallor_conformance.mutants.patch import misfits
+from rochallor_conformance.planning import Planned, Wanted
+from rochallor_conformance.report.records import BROKEN, FAILED, Json
+from rochallor_conformance.running import CONFORMANT, SURVIVED, Order, result_of
+from rochallor_conformance.transports.exchange import TRANSPORTS
+
+KILLED, SURVIVES, MISFIT, ELSEWHERE = "killed", "survived", "misfit", "elsewhere"
+AT_ONCE = 2
+PATIENCE_S = 5.0
+"""How long a case may take before it counts as one that found its engine hanging."""
+SETTING_COST, LOOK_COST, PARALLEL_COST = 100, 5, 3
+"""What an engine of its own, a repeated look and each of many acts at once cost, in acts."""
+
+
+class Hunt(NamedTuple):
+    """What is hunted. With `all_cases` a strain is shown every case that claims it, not only the first that kills."""
+
+    book: Book
+    mutants: list[str]
+    seed: int
+    nonce: str
+    all_cases: bool
+    tell: Callable[[Json], None]
+
+
+class Bag(NamedTuple):
+    """What a hunt brought: a row per strain, and the cases that killed nothing (only looked for with `all_cases`)."""
+
+    rows: list[Json]
+    idle: list[str]
+
+    @property
+    def code(self) -> int:
+        """The exit code."""
+        return SURVIVED if {row["status"] for row in self.rows} - {KILLED, ELSEWHERE} else CONFORMANT
+
+
+async def hunt(wanted: Hunt) -> Bag:
+    """Hunt them all; rows come in the order of the catalogue."""
+    gate = asyncio.Semaphore(AT_ONCE)
+
+    async def one(mutant: str, strain: str) -> tuple[Json, list[Planned]]:
+        async with gate:
+            row, killers = await _chase(wanted, mutant, strain)
+        wanted.tell(row)
+        return row, killers
+
+    places = [(mutant, strain) for mutant in wanted.mutants for strain in strains_of(mutant) or [""]]
+    found = await asyncio.gather(*(one(mutant, strain) for mutant, strain in places))
+    everywhere = await _fail_when_healthy(wanted, found)
+    rows = [_without(row, killers, everywhere) for row, killers in found]
+    return Bag(rows, _idle(wanted, found, everywhere) if wanted.all_cases else [])
+
+
+def claims(book: Book, mutant: str) -> list[Planned]:
+    """Return the plays that claim to kill a mutant and can be played on a stub, the cheapest first."""
+    plays = [
+        Planned(case, transport)
+        for case in book.cases
+        if mutant in case.kills and ENGINE in case.targets and not _settings(case) - STARTABLE
+        for transport in TRANSPORTS
+        if transport in case.transports
+    ]
+    return sorted(plays, key=lambda planned: cost(planned.case))
+
+
+def cost(case: Case) -> int:
+    """Return about how long a case takes, in acts."""
+    acts = sum(_cost_of(step) for _, step in case.steps)
+    return len(case.given.definitions) + acts + SETTING_COST * bool(_settings(case))
+
+
+def _cost_of(step: Step) -> int:
+    looks = LOOK_COST if step.until or step.advance else 1
+    return looks + PARALLEL_COST * len(step.parallel or ())
+
+
+def _settings(case: Case) -> set[str]:
+    return set(case.requires) & SETTINGS.keys()
+
+
+async def _chase(wanted: Hunt, mutant: str, strain: str) -> tuple[Json, list[Planned]]:
+    """Play until a case kills, or all; return the row and the plays that killed."""
+    facts = {"mutant": strain or mutant, "subject": wanted.book.mutants[mutant].subject}
+    if facts["subject"] != ENGINE:
+        return {**facts, "status": ELSEWHERE, "message": "a defect of SDKs; their drivers carry it"}, []
+    reasons = list(misfits(PATCHES[strain])) if strain else ["no patch makes it; write one, or take it out"]
+    if reasons:
+        return {**facts, "status": MISFIT, "message": reasons[0]}, []
+    began = time.monotonic()
+    row: Json = {**facts, "status": SURVIVES, "played": 0, "ms": 0.0}
+    killers = []
+    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
+        async with Fleet(mutant_target(strain), Path(folder)) as fleet:
+            for planned in claims(wanted.book, mutant):
+                result = await _played(wanted, planned, fleet)
+                row["played"] += 1
+                if result["status"] == BROKEN:
+                    return {**row, "status": MISFIT, "message": result["reason"]}, []
+                if result["status"] != FAILED:
+                    continue
+                killers.append(planned)
+                if len(killers) == 1:
+                    row |= _told(result, began)
+                if not wanted.all_cases:
+                    break
+    return row, killers
+
+
+def _told(result: Json, began: float) -> Json:
+    ms = round((time.monotonic() - began) * 1000, 1)
+    message = f"{result['failure']['where']}: {result['failure']['message']}"
+    return {"status": KILLED, "case": result["case"], "transport": result["transport"], "ms": ms, "message": message}
+
+
+async def _played(wanted: Hunt, planned: Planned, fleet: Fleet) -> Json:
+    planned = planned._replace(case=replace(planned.case, limits={"seconds": PATIENCE_S}))
+    order = Order(wanted.book, [planned], Wanted((planned.transport,)), wanted.seed, wanted.nonce, None, _silent)
+    return await result_of(order, planned, fleet, asyncio.Lock())
+
+
+def _silent(_result: Json) -> None:
+    """Nobody is told of single plays."""
+
+
+async def _fail_when_healthy(wanted: Hunt, found: Iterable[tuple[Json, list[Planned]]]) -> set[str]:
+    """Return the names of the killing plays that fail on the healthy stub too: they prove nothing."""
+    plays = {planned.name: planned for _, killers in found for planned in killers}
+    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
+        async with Fleet(mutant_target(HEALTHY), Path(folder)) as fleet:
+            results = {name: await _played(wanted, planned, fleet) for name, planned in plays.items()}
+    return {name for name, result in results.items() if result["status"] in (FAILED, BROKEN)}
+
+
+def _without(row: Json, killers: list[Planned], everywhere: set[str]) -> Json:
+    """Take a kill back that the healthy stub dies of too."""
+    if not killers or killers[0].name not in everywhere:
+        return row
+    return {**row, "status": SURVIVES, "message": f"{killers[0].name} fails on the healthy stub too"}
+
+
+def _idle(wanted: Hunt, found: Iterable[tuple[Json, list[Planned]]], everywhere: set[str]) -> list[str]:
+    """Return the claims `case: mutant` that no strain bore out."""
+    useful = Counter(
+        (planned.case.id, mutant_of(row["mutant"]))
+        for row, killers in found
+        for planned in killers
+        if planned.name not in everywhere
+    )
+    claimed = {
+        (planned.case.id, mutant)
+        for mutant in wanted.mutants
+        for planned in claims(wanted.book, mutant)
+        if strains_of(mutant)
+    }
+    return [f"{case}: {mutant}" for case, mutant in sorted(claimed - useful.keys())]

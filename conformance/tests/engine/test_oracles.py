@@ -1,0 +1,92 @@
+"""Each oracle notices what it is there for, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from rochallor_conformance.oracles import Scene, findings
+from rochallor_conformance.transports.exchange import Exchange
+
+INSTANCE = {
+    "id": "i", "definitionId": "d", "definitionVersion": 1, "status": "ACTIVE", "currentStepIds": ["do"],
+    "variables": {}, "startedAt": "2026-11-20T09:00:00Z", "revision": 2,
+}  # fmt: skip
+ENDED = {**INSTANCE, "status": "COMPLETED", "currentStepIds": [], "completedAt": "2026-11-20T09:00:01Z", "revision": 3}
+JOB = {
+    "id": "i-1-1", "jobType": "t", "instanceId": "i", "stepId": "do", "stepExecutionId": "i-1", "retriesRemaining": 0,
+    "variables": {}, "status": "LOCKED", "workerId": "w", "lockedAt": "2026-11-20T09:00:00Z", "attempt": 1,
+    "lockExpiresAt": "2026-11-20T09:00:30Z", "createdAt": "2026-11-20T09:00:00Z", "leaseToken": "tok",
+    "definitionId": "d", "definitionVersion": 1,
+}  # fmt: skip
+AGAIN = {**JOB, "id": "i-1-2", "lockedAt": "2026-11-20T09:00:10Z"}
+
+
+def _scene(*answers: tuple[str, Any], status: int = 200, **more: Any) -> Scene:
+    exchanges = [
+        Exchange(
+            number=index,
+            transport="rest",
+            operation=operation,
+            target=operation,
+            status=status,
+            response=body,
+            is_ok=status < 400,
+            sent=index * 2,
+            answered=index * 2 + 1,
+            response_headers={"content-type": "application/json"},
+        )
+        for index, (operation, body) in enumerate(answers)
+    ]
+    return Scene(exchanges=exchanges, **more)
+
+
+GOOD = [
+    [("getInstance", INSTANCE), ("getInstance", ENDED)],
+    [("pollJobs", {"jobs": [JOB]}), ("failJob", None), ("pollJobs", {"jobs": [AGAIN]})],
+    [("pollJobs", {"jobs": [JOB]}), ("pollJobs", {"jobs": [{**AGAIN, "lockedAt": "2026-11-20T09:00:31Z"}]})],
+]
+
+WITHOUT_REVISION = {name: value for name, value in INSTANCE.items() if name != "revision"}
+
+BAD = [
+    ("wire", "'revision' is a required property", [("getInstance", WITHOUT_REVISION)]),
+    ("wire", "unexpected", [("getInstance", {**INSTANCE, "colour": "red"})]),
+    ("wire", "None is not of type 'array'", [("pollJobs", {"jobs": None})]),
+    ("lifecycle", "although nobody retried it", [("getInstance", ENDED), ("getInstance", {**INSTANCE, "revision": 4})]),
+    ("lifecycle", "revision 3 back to 2", [("getInstance", {**INSTANCE, "revision": 3}), ("getInstance", INSTANCE)]),
+    ("lifecycle", "still at ['do']", [("getInstance", {**ENDED, "currentStepIds": ["do"]})]),
+    ("lifecycle", "lacks completedAt", [("getInstance", {**INSTANCE, "status": "COMPLETED", "currentStepIds": []})]),
+    ("lifecycle", "changed its", [("getInstance", INSTANCE), ("getInstance", {**INSTANCE, "definitionVersion": 2})]),
+    ("leases", "handed out twice", [("pollJobs", {"jobs": [JOB]}), ("failJob", None), ("pollJobs", {"jobs": [JOB]})]),
+    ("leases", "while i-1-1 was held", [("pollJobs", {"jobs": [JOB]}), ("pollJobs", {"jobs": [AGAIN]})]),
+    ("leases", "although its instance had ended", [("getInstance", ENDED), ("pollJobs", {"jobs": [JOB]})]),
+    ("leaks", "a token in it", [("getInstance", {**INSTANCE, "variables": {"x": "s3cret-token"}})]),
+]
+
+
+@pytest.mark.parametrize("answers", GOOD)
+def test_oracles_are_silent_about_what_is_right(answers) -> None:
+    """A lawful story draws no sentence."""
+    assert [each for each in findings(_scene(*answers)) if each[0] != "wire"] == []
+
+
+@pytest.mark.parametrize(("oracle", "words", "answers"), BAD)
+def test_an_oracle_notices(oracle, words, answers) -> None:
+    """An unlawful story draws the sentence of its oracle."""
+    found = list(findings(_scene(*answers, secrets=["s3cret-token"])))
+    assert any(name == oracle and words in sentence for name, sentence in found), found
+
+
+@pytest.mark.parametrize(
+    "message", ["UNIQUE constraint failed: x", 'File "/srv/a.py"', "SELECT id FROM jobs WHERE x", "panic: nil map"]
+)
+def test_the_inside_of_an_engine_is_noticed(message: str) -> None:
+    """SQL and stack traces in a refusal are a leak."""
+    scene = _scene(("getInstance", {"error": "internal-error", "message": message, "reason": message}), status=500)
+    assert "leaks" in [name for name, _ in findings(scene)]
+
+
+def test_an_engine_of_the_base_contract_may_lack_what_is_ours() -> None:
+    """Without our additions nothing of ours is asked for."""
+    assert list(findings(_scene(("getInstance", WITHOUT_REVISION), base_only=True))) == []

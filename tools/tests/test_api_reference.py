@@ -81,9 +81,17 @@ def test_a_dataclass_is_made_from_its_fields(shown):
 def test_examples_are_blocks_and_bases_are_links(shown):
     """A doctest keeps its shape, and a class says what it is a kind of; what is not on the page is no link."""
     assert "A kind of `Error`." in shown('class Late(Error):\n    """Too late."""\n')
-    text = shown(
-        'class Error(Exception):\n    """An error."""\n\nclass Late(Error):\n    """Too late.\n\n    >>> 1 + 1\n    2\n    """\n'
-    )
+    text = shown('''
+        class Error(Exception):
+            """An error."""
+
+        class Late(Error):
+            """Too late.
+
+            >>> 1 + 1
+            2
+            """
+    ''')
     assert "A kind of [`Error`](#error).\n\nToo late.\n\n```pycon\n>>> 1 + 1\n2\n```\n" in text
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal
 from urllib.parse import quote, urlencode
 
@@ -41,12 +42,12 @@ class Param:
     rest: str = ""
     proto: str = ""
 
-    @property
+    @cached_property
     def rest_name(self) -> str:
         """Name of the JSON field or query key."""
         return self.rest or camel(self.arg)
 
-    @property
+    @cached_property
     def proto_name(self) -> str:
         """Name of the field in the gRPC request."""
         return self.proto or self.arg

@@ -219,15 +219,17 @@ class Bench:
         timing = Timing(monotonic=loop.time, chance=lambda: 0.5)
         worker = Worker(self.engine, self.registry, WorkerSettings("w", timing=timing, **settings), self.metrics)
         self.stopping = Stop(self.stop)
-        running = asyncio.ensure_future(worker.run(self.stopping))
+        self.running = running = asyncio.ensure_future(worker.run(self.stopping))
         told = asyncio.ensure_future(script())
         await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
+        if running.done() and not running.cancelled():
             told.cancel()
             await running
         result = await told
         self.stop.set()
-        await running
+        await asyncio.wait({running})
+        if not running.cancelled():
+            await running
         return result
 
     async def until(self, condition, seconds=3600):

@@ -185,7 +185,8 @@ class _Working:
     def __init__(self, stub: EngineStub, client: RestEngineClient, registry: HandlerRegistry, parallelism: int) -> None:
         self._stub = stub
         self._stop = threading.Event()
-        runner = Runner(client, registry, WORKER_ID, parallelism, shutdown_timeout=HANGING_SECONDS)
+        # A call for each job: that is how faults name them, and how the journal is read.
+        runner = Runner(client, registry, WORKER_ID, parallelism, shutdown_timeout=HANGING_SECONDS, batch_reports=False)
         # Without handlers there is nothing to ask for, and a runner would only complain about it.
         self._thread = threading.Thread(target=runner.run, args=(self._stop,), name=WORKER_ID, daemon=True)
         self._serves = bool(registry.job_types())

@@ -113,7 +113,7 @@ def test_a_worker_over_rest_loads_no_heavy_library():
     """Neither grpc nor protobuf nor prometheus nor pydantic is loaded until it is asked for."""
     code = (
         "from workflow_sdk import HandlerRegistry, RestEngineClient, Runner\n"
-        "heavy = {'grpc', 'aiohttp', 'google.protobuf', 'prometheus_client', 'pydantic', 'confluent_kafka', 'asyncpg'}\n"
+        "heavy = {'grpc', 'aiohttp', 'google.protobuf', 'prometheus_client', 'pydantic', 'confluent_kafka'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert _in_a_fresh_python(code) == "[]"

@@ -149,5 +149,5 @@ def to_json(value: object) -> bytes:
 
 def wait_seconds(args: Args) -> float:
     """Return for how long these arguments ask the engine to hold the call, which no timeout may cut short."""
-    poll = args.get("poll") or {}
+    poll: Args = args.get("poll") or {}
     return max(args.get("wait_ms") or 0, poll.get("waitMs") or 0) / 1000

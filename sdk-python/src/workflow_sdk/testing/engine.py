@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.client.rest import RestEngineClient
 from workflow_sdk.errors import WorkflowSDKError
+from workflow_sdk.json_types import is_dict
 from workflow_sdk.runner.runner import Runner
 from workflow_sdk.testing.result import Result, result_of
 
@@ -161,7 +162,7 @@ class Engine:
 
     def _jobs_handed_out(self) -> Iterator[tuple[str, str]]:
         for entry in self._stub.journal:
-            if entry.operation in _POLLS and entry.outcome == "answered" and isinstance(entry.response, dict):
+            if entry.operation in _POLLS and entry.outcome == "answered" and is_dict(entry.response):
                 for job in entry.response.get("jobs") or ():
                     yield job["instanceId"], job["jobType"]
 

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 import click
 
 from rochallor_conformance.cases.documents import DataError
-from rochallor_conformance.cli import contract, corpus, judging, known, reports
+from rochallor_conformance.cli import contract, corpus, exploring, judging, known, reports
 from rochallor_conformance.contract.places import NoContract
 from rochallor_conformance.engine.targets import BadTarget
 from rochallor_conformance.replay.cassette import BadCassette
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for _module in (judging, corpus, reports, known, contract):
+for _module in (judging, corpus, reports, known, contract, exploring):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -1,12 +1,10 @@
-"""`contract record|replay|fuzz` and `diff`: what was said to one target, said again to another or judged by itself."""
+"""`contract record|replay` and `diff`: what was said to one target, said again to another or judged by itself."""
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import secrets
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Callable, Iterable
 from fnmatch import fnmatchcase
@@ -14,22 +12,19 @@ from pathlib import Path
 from typing import Any
 
 import click
-import httpx
 from rich.console import Console
 
 from rochallor_conformance.cases.book import Book, read_book
 from rochallor_conformance.cli.judging import TARGET_HELP, selection, wanted_of
-from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.contract.places import contract_folder
-from rochallor_conformance.engine.targets import TOKENS, Fleet, Target, read_target
+from rochallor_conformance.engine.targets import Fleet, Target, read_target
 from rochallor_conformance.planning import plan
 from rochallor_conformance.replay.cassette import Cassette, Take, read_cassette, write_cassette
-from rochallor_conformance.replay.reached import Tally
 from rochallor_conformance.replay.sessions import Chance, judge_all, record_all, replay_all
 from rochallor_conformance.report.records import FAILED, SKIPPED, Json
 from rochallor_conformance.report.terminal import Terminal
-from rochallor_conformance.running import CONFORMANT, INCOMPLETE, UNEXPECTED, exit_code
-from rochallor_conformance.transports.exchange import REST, TRANSPORTS, Unreachable
+from rochallor_conformance.running import CONFORMANT, UNEXPECTED, exit_code
+from rochallor_conformance.transports.exchange import TRANSPORTS
 
 SEED = click.option("--seed", type=int, default=0, show_default=True, help="Where names and chance come from.")
 
@@ -129,61 +124,6 @@ def _told(planned: int, work: Callable[[Callable[[Json], None]], list[Json]]) ->
 def _count(reasons: Iterable[str]) -> None:
     for reason, number in sorted(Counter(reasons).items()):
         click.echo(f"  left out {number}: {reason}", err=True)
-
-
-@contract.command("fuzz")
-@click.option("--target", required=True, help=TARGET_HELP)
-@click.option("--max-time", "seconds", type=click.IntRange(1), default=60, show_default=True, help="In seconds.")
-@click.option("--rounds", type=click.IntRange(0), default=0, help="At most so many; 0 is until the time is up.")
-@click.option("--operation", "only", multiple=True, type=click.Choice(sorted(operations())), help="Only these.")
-@SEED
-def fuzz_verb(target: str, *, seconds: int, rounds: int, only: tuple[str, ...], seed: int) -> int:
-    """Send generated requests to every operation, and say which documented statuses were reached.
-
-    Ends with 1 when an answer is not as the contract says, with 3 when something was not met and nobody says why.
-    """
-    _need("schemathesis", "fuzz")
-    tally, has_tokens = asyncio.run(_fuzzed(read_target(target), seconds, (seed, rounds, frozenset(only))))
-    for line in tally.lines(has_tokens=has_tokens):
-        click.echo(line)
-    for finding in tally.findings.values():
-        click.echo(
-            f"\n✗ {finding.operation} (seen {finding.times} times): {finding.sentence}\n  {finding.command[:2000]}"
-        )
-    missed = tally.missed(has_tokens=has_tokens)
-    if tally.is_cut:
-        click.echo(
-            f"\nthe time was up before every operation was met once; give more than --max-time {seconds}", err=True
-        )
-    elif missed:
-        click.echo(f"\nneither reached nor excused: {', '.join(missed)}; try a longer --max-time", err=True)
-    click.echo(f"\n{sum(tally.reached.values())} answers, {len(tally.findings)} findings; seed {seed}")
-    if tally.findings:
-        return UNEXPECTED
-    return INCOMPLETE if missed or tally.is_cut else CONFORMANT
-
-
-def _need(module: str, extra: str) -> None:
-    if importlib.util.find_spec(module) is None:
-        raise click.UsageError(f"{module} is not installed: pip install rochallor-conformance[{extra}]")
-
-
-async def _fuzzed(subject: Target, seconds: int, rest: tuple[int, int, frozenset[str]]) -> tuple[Tally, bool]:
-    from rochallor_conformance.replay.fuzzing import Session, fuzz, judge_rights  # noqa: PLC0415 - needs an extra
-
-    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
-        async with Fleet(subject, Path(folder)) as fleet:
-            bench = await fleet.bench(REST)
-            ends = time.monotonic() + seconds
-            session = Session(bench.address.rest, secrets.token_hex(4), lambda: time.monotonic() > ends, *rest)
-            try:
-                tally = await asyncio.to_thread(fuzz, session)
-                if has_tokens := TOKENS in subject.settings:
-                    guarded = await fleet.bench(REST, TOKENS)
-                    await asyncio.to_thread(judge_rights, guarded.address.rest, guarded.address.tokens, tally)
-            except httpx.HTTPError as error:
-                raise Unreachable(f"{subject.name} does not give the fuzzer what it needs: {error}") from error
-            return tally, has_tokens
 
 
 @click.command()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from rochallor_conformance.cases.model import Case
 from rochallor_conformance.cli import code_of
 from rochallor_conformance.replay.cassette import BadCassette, read_cassette
 from rochallor_conformance.replay.recording import LeftOut, refuse_unrecordable
+from rochallor_conformance.report.records import read_report
 from rochallor_stub import EngineStub
 
 SOME = (
@@ -42,6 +44,36 @@ def without_merging(parts):
         return wrong
 
     parts.rest.append(wrap)
+
+
+def base_only(parts):
+    """Make an engine that has neither our operations nor our fields."""
+
+    def rest(app):
+        async def base(scope, receive, send):
+            body = b""
+            start = {}
+
+            async def hold(message):
+                nonlocal body
+                if message["type"] == "http.response.start":
+                    start.update(message)
+                else:
+                    body += message.get("body", b"")
+
+            if scope.get("path", "").endswith(("/await", "/audit", "/events", "/report", "/user-tasks")):
+                await send(
+                    {"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]}
+                )
+                return await send({"type": "http.response.body", "body": b"404 page not found"})
+            await app(scope, receive, hold)
+            kept = [(name, value) for name, value in start["headers"] if name != b"content-length"]
+            await send({**start, "headers": kept})
+            return await send({"type": "http.response.body", "body": re.sub(rb',"revision":\d+', b"", body)})
+
+        return base
+
+    parts.rest.append(rest)
 
 
 def target(engine: EngineStub) -> str:
@@ -86,11 +118,17 @@ def test_a_cassette_of_grpc_is_answered_over_rest(stub, tmp_path: Path) -> None:
     assert code_of(["contract", "replay", str(path), "--target", target(stub), "--transport", "rest"]) == 0
 
 
-def test_an_engine_that_answers_differently_is_found_out(tape: Path, capsys) -> None:
+def test_an_engine_that_answers_differently_is_found_out(tape: Path, tmp_path: Path, capsys) -> None:
     """One lost variable ends the replay with 1, and the exchange, both values and a command are told."""
+    report = tmp_path / "report.ndjson"
     with EngineStub(mutate=[without_merging]) as engine:
-        code = code_of(["contract", "replay", str(tape), "--target", target(engine), "--case", "signal-moves-on-*"])
+        arguments = ["--target", target(engine), "--case", "signal-moves-on-*", "--report", str(report)]
+        code = code_of(["contract", "replay", str(tape), *arguments])
     told = capsys.readouterr().out
+    [failed] = read_report(report).failures
+    assert failed["failure"]["expected"] == 2
+    assert failed["failure"]["repro"].startswith(f"rochallor-conformance contract replay {tape} --case signal-moves-on")
+    assert code_of(["report", "junit", str(report)]) == 0
     assert code == 1
     assert "signal-moves-on-with-its-variables over rest" in told
     assert "getInstance /variables/b: expected 2, got (absent)" in told
@@ -104,6 +142,14 @@ def test_two_targets_are_compared(stub, capsys) -> None:
         assert code_of(["diff", target(stub), target(engine), *case]) == 1
     assert "/variables/b: expected 2, got (absent)" in capsys.readouterr().out
     assert code_of(["diff", target(stub), target(stub), *case]) == 0
+
+
+def test_an_engine_of_the_base_contract_is_not_asked_for_more(tape: Path, capsys) -> None:
+    """What is ours is left out, and its fields may be missing; everything else is compared."""
+    with EngineStub(mutate=[base_only]) as engine:
+        cases = ("--case", "gateway-*", "--case", "job-complete-*", "--case", "signal-*")
+        assert code_of(["contract", "replay", str(tape), "--target", target(engine), *cases]) == 0
+    assert "passed" in capsys.readouterr().out
 
 
 def test_a_cassette_is_in_order_without_an_engine(tape: Path) -> None:

@@ -4,24 +4,30 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shlex
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from io import StringIO
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from rich.console import Console
 
-from rochallor_conformance.cases.book import Book, read_book
+from rochallor_conformance import __version__
+from rochallor_conformance.cases.book import Book, read_book, revision_of
 from rochallor_conformance.cli.judging import TARGET_HELP, selection, wanted_of
 from rochallor_conformance.contract.places import contract_folder
 from rochallor_conformance.engine.targets import Fleet, Target, read_target
 from rochallor_conformance.planning import plan
 from rochallor_conformance.replay.cassette import Cassette, Take, read_cassette, write_cassette
 from rochallor_conformance.replay.sessions import Chance, judge_all, record_all, replay_all
-from rochallor_conformance.report.records import FAILED, SKIPPED, Json
+from rochallor_conformance.report.records import FAILED, SKIPPED, Json, Writer, counts
 from rochallor_conformance.report.terminal import Terminal
 from rochallor_conformance.running import CONFORMANT, UNEXPECTED, exit_code
 from rochallor_conformance.transports.exchange import TRANSPORTS
@@ -73,9 +79,17 @@ async def _recorded(
 @click.option("--transport", type=click.Choice(TRANSPORTS), help="Default: the one it was recorded over.")
 @click.option("--offline", is_flag=True, help="Judge the recorded answers by the contract, without any engine.")
 @click.option("--case", "cases", multiple=True, help="A case or an area; * fits anything.")
+@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Where an NDJSON report goes.")
 @SEED
 def replay_verb(
-    file: Path, *, target: str | None, transport: str | None, offline: bool, cases: tuple[str, ...], seed: int
+    file: Path,
+    *,
+    target: str | None,
+    transport: str | None,
+    offline: bool,
+    cases: tuple[str, ...],
+    report: Path | None,
+    seed: int,
 ) -> int:
     """Send a cassette's requests again and compare the answers; or judge it offline."""
     if offline == (target is not None):
@@ -85,11 +99,16 @@ def replay_verb(
     if not takes:
         raise click.UsageError(f"no take of {file} fits")
     _mention_revision(cassette)
-    if target is None:
-        chosen = Cassette(cassette.header, takes)
-        return _told(len(takes), lambda tell: judge_all(chosen, tell))
-    subject = read_target(target)
-    return _told(len(takes), lambda tell: asyncio.run(_replayed(takes, subject, transport or "", seed, tell)))
+    chosen = Cassette(cassette.header, takes)
+    subject = read_target(target) if target else None
+    over = [transport] if transport else sorted({take.about.transport for take in takes})
+    session = Session(subject.name if subject else "offline", over, seed, len(takes), report)
+    again = f"rochallor-conformance contract replay {shlex.quote(str(file))} --case {{case}} " + (
+        f"--target {target} --transport {{transport}}" if target else "--offline"
+    )
+    if subject is None:
+        return _told(session, again, lambda tell: judge_all(chosen, tell))
+    return _told(session, again, lambda tell: asyncio.run(_replayed(takes, subject, transport or "", seed, tell)))
 
 
 def _fits(pattern: str, take: Take) -> bool:
@@ -99,7 +118,7 @@ def _fits(pattern: str, take: Take) -> bool:
 
 
 def _mention_revision(cassette: Cassette) -> None:
-    now = read_book(contract_folder()).revision
+    now = revision_of(contract_folder())
     if cassette.header.revision != now:
         click.echo(f"recorded at revision {cassette.header.revision}, the contract is at {now}", err=True)
 
@@ -112,11 +131,39 @@ async def _replayed(
             return await replay_all(takes, transport, fleet, Chance(seed, secrets.token_hex(4)), tell)
 
 
-def _told(planned: int, work: Callable[[Callable[[Json], None]], list[Json]]) -> int:
+class Session(NamedTuple):
+    """What the header of a report says of a replay. `report` is where it goes, None if nowhere."""
+
+    target: str
+    transports: list[str]
+    seed: int
+    planned: int
+    report: Path | None = None
+
+
+def _told(session: Session, again: str, work: Callable[[Callable[[Json], None]], list[Json]]) -> int:
+    """Do the work, tell it on the terminal and into the report; `again` is the command that replays one case."""
+    began, started = time.monotonic(), datetime.now(timezone.utc).isoformat(timespec="seconds").replace("+00:00", "Z")
     terminal = Terminal(Console())
-    results = work(terminal.tell)
-    code = exit_code(results, planned, [])
-    terminal.sum_up(results, code, None)
+    with ExitStack() as stack:
+        stream: Any = stack.enter_context(session.report.open("w", encoding="utf-8")) if session.report else StringIO()
+        writer = Writer(stream)
+        facts = {"format": 1, "harness": __version__, "revision": revision_of(contract_folder())}
+        asked = {"target": session.target, "transports": session.transports, "seed": session.seed, "shard": "1/1"}
+        writer.write("header", {**facts, **asked, "planned": session.planned, "started": started})
+
+        def tell(result: Json) -> None:
+            if "failure" in result:
+                names = {"case": shlex.quote(result["case"]), "transport": result["transport"]}
+                result["failure"]["repro"] = again.format(**names)
+            writer.write("result", result)
+            terminal.tell(result)
+
+        results = work(tell)
+        code = exit_code(results, session.planned, [])
+        footer = {"counts": counts(results), "finished": len(results), "exit": code}
+        writer.write("footer", {**footer, "ms": round((time.monotonic() - began) * 1000, 1)})
+    terminal.sum_up(results, code, session.report)
     _count(result["reason"] for result in results if result["status"] == SKIPPED)
     return code
 
@@ -138,7 +185,10 @@ def diff(first: str, second: str, transports: tuple[str, ...], seed: int, **opti
     takes = cassette.takes
     if not takes:
         raise click.UsageError("none of these cases can be compared: " + "; ".join(set(cassette.left_out.values())))
-    return _told(len(takes), lambda tell: asyncio.run(_replayed(takes, other, "", seed, tell)))
+    over = list(transports or TRANSPORTS)
+    again = f"rochallor-conformance diff {first} {second} --case {{case}} --transport {{transport}}"
+    session = Session(f"{one.name} and {other.name}", over, seed, len(takes))
+    return _told(session, again, lambda tell: asyncio.run(_replayed(takes, other, "", seed, tell)))
 
 
 COMMANDS = (contract, diff)

@@ -77,6 +77,7 @@ class TakeLine(msgspec.Struct, frozen=True, tag="take", tag_field="type"):
     requirements: list[str]
     transport: str
     transports: list[str]
+    requires: list[str]
     setting: str
     namespace: str
     verdict: str

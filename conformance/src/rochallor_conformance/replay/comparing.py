@@ -11,13 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import datetime
-from functools import cache
 from typing import Any, NamedTuple
-
-from rochallor_proto import contract
 
 from rochallor_conformance.cases.matchers import ABSENT, Mismatch
 from rochallor_conformance.contract.errors import codes_of_grpc, codes_of_http
+from rochallor_conformance.contract.shapes import ours
 from rochallor_conformance.transports.exchange import REST, Answer
 
 TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?Z")
@@ -29,8 +27,6 @@ FREE = frozenset({"variables", "metadata", "detail", "outputs", "result"})
 
 IN_ITS_OWN_WORDS = frozenset({"FIELD_TYPE", "PARAMETER_INVALID", "ENUM_UNKNOWN"})
 """Details of what a transport itself could not read: REST speaks of JSON and gRPC of fields, both of the same error."""
-REST_ALONE = frozenset({"uploadedAt"})
-"""What REST's list of definitions has and gRPC's has not: one lists summaries, the other whole definitions."""
 EXACT_DOUBLE = 2**53
 
 
@@ -63,29 +59,35 @@ def said_of(answer: Answer, headers: dict[str, str]) -> Said:
     return Said(answer.exchange.transport, answer.exchange.status, answer.exchange.response, headers)
 
 
-def differences(recorded: Said, live: Said, said: Any) -> Iterator[Mismatch]:
-    """Yield what differs; `said(text)` tells whether a text was part of a request."""
+def differences(recorded: Said, live: Said, said: Any, *, base_only: bool = False) -> Iterator[Mismatch]:
+    """Yield what differs; `said(text)` tells whether a text was part of a request.
+
+    From one transport to the other, REST's side comes without what only REST has (`mapped.sayable`). A live engine
+    that speaks only the base contract may lack the fields that are ours.
+    """
     across = recorded.transport != live.transport
+    rules = _Rules(said, across, ours() if base_only else frozenset())
     if recorded.is_ok != live.is_ok or (not across and recorded.status != live.status):
         yield Mismatch("status", _word(recorded), _word(live))
         return
     if not across:
-        yield from _compared(recorded.headers, live.headers, "headers", _Rules(said, across=False))
-        yield from _compared(recorded.body, live.body, "", _Rules(said, across=False))
+        yield from _compared(recorded.headers, live.headers, "headers", rules)
+        yield from _compared(recorded.body, live.body, "", rules)
     elif recorded.is_ok:
-        yield from _compared(recorded.body, live.body, "", _Rules(said, across=True))
+        yield from _compared(recorded.body, live.body, "", rules)
     else:
         if not recorded.codes & live.codes:
             yield Mismatch("error", sorted(recorded.codes), sorted(live.codes))
         if not (_detail_codes(recorded.body) | _detail_codes(live.body)) & IN_ITS_OWN_WORDS:
-            yield from _compared(_refusal(recorded.body), _refusal(live.body), "", _Rules(said, across=True))
+            yield from _compared(_refusal(recorded.body), _refusal(live.body), "", rules)
 
 
 class _Rules(NamedTuple):
-    """What may differ: texts that were `said` may not, and `across` transports a little more may."""
+    """What may differ: texts that were `said` may not, `across` transports defaults may, and `lost` may be missing."""
 
     said: Any
     across: bool
+    lost: frozenset[str]
     inside: bool = False
 
 
@@ -136,9 +138,9 @@ def _moment(text: str) -> str:
 
 def _is_forgiven(name: str, value: Any, rules: _Rules) -> bool:
     """Whether a field that one side lacks is no difference."""
-    if not rules.across or rules.inside:
+    if rules.inside:
         return False
-    return name in one_sided() or value in ("", [], {}) or value is None or value == 0
+    return name in rules.lost or (rules.across and (value in ("", [], {}) or value is None or value == 0))
 
 
 def _detail_codes(body: Any) -> set[str]:
@@ -151,13 +153,6 @@ def _refusal(body: Any) -> Any:
     if not isinstance(body, dict):
         return body
     return {"message": body.get("message"), "details": body.get("details") or []}
-
-
-@cache
-def one_sided() -> frozenset[str]:
-    """Return the fields that only REST has."""
-    fields = [field for message in contract("mapping")["messages"] for field in message.get("fields", [])]
-    return frozenset(field["rest"] for field in fields if field["kind"] == "rest-only") | REST_ALONE
 
 
 def _word(said: Said) -> Any:

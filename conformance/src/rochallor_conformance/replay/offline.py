@@ -8,16 +8,14 @@ the mapping or in a recorded answer is seen here within seconds.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
-from rochallor_proto import engine_pb2
-
-from rochallor_conformance.contract.operations import camel, message_map, operations
+from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.oracles import Scene, findings
 from rochallor_conformance.replay.cassette import Recorded, Take
-from rochallor_conformance.replay.comparing import REST_ALONE, Said, differences
-from rochallor_conformance.transports.exchange import GRPC, REST, Exchange, Inexpressible, Json
+from rochallor_conformance.replay.comparing import Said, differences
+from rochallor_conformance.replay.mapped import as_fields, sayable
+from rochallor_conformance.transports.exchange import GRPC, REST, Exchange, Inexpressible
 from rochallor_conformance.transports.messages import to_message, to_rest
 from rochallor_conformance.transports.rest import split
 
@@ -70,44 +68,14 @@ def _carried(recorded: Recorded) -> Iterator[str]:
     operation = operations().get(recorded.operation)
     if operation is None or not operation.rpc or operation.is_stream or not isinstance(recorded.response, dict):
         return
-    wanted = Said(REST, 200, recorded.response, {})
     if not as_exchange(recorded).is_ok:
         return
+    wanted = Said(REST, 200, sayable(recorded.response, operation), {})
     try:
-        message = to_message(_sayable(recorded.response, operation.id), operation.response_type())
+        message = to_message(as_fields(recorded.response, operation), operation.response_type())
     except Inexpressible as error:
         yield str(error)
         return
     back = to_rest(message)
     for difference in differences(wanted, Said(GRPC, "OK", back, {}), lambda _: True):
         yield f"comes back from {operation.response_type.DESCRIPTOR.name} with {difference}"
-
-
-def _sayable(body: Json, operation: str) -> Json:
-    """Return a REST answer as the fields of its message: without what mapping.yaml gives to REST alone."""
-    name = operations()[operation].response_type.DESCRIPTOR.name
-    whole = next((row for row in message_map()[name]["fields"] if row.get("rest") == "*"), None)
-    if whole is None:
-        kept: Json = _pruned(body, name)
-        return kept
-    return {camel(whole["proto"]): _pruned(body, _message_of(name, whole["proto"]))}
-
-
-def _pruned(body: Any, message: str) -> Any:
-    if not isinstance(body, dict) or message not in message_map():
-        return body
-    rows = {row.get("rest"): row for row in message_map()[message]["fields"]}
-    kept: Json = {}
-    for name, value in body.items():
-        row = rows.get(name, {})
-        if row.get("kind") == "rest-only" or name in REST_ALONE:
-            continue
-        inner = _message_of(message, row["proto"]) if "proto" in row else ""
-        kept[name] = [_pruned(each, inner) for each in value] if isinstance(value, list) else _pruned(value, inner)
-    return kept
-
-
-@cache
-def _message_of(message: str, proto: str) -> str:
-    field = engine_pb2.DESCRIPTOR.message_types_by_name[message].fields_by_name[proto]
-    return field.message_type.name if field.message_type else ""

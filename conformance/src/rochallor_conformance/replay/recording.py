@@ -95,6 +95,7 @@ async def record(case: Case, bench: Bench, namespace: str) -> Take:
         requirements=case.spec,
         transport=recorder.name,
         transports=[recorder.name] if by_hand else case.transports,
+        requires=case.requires,
         setting=setting_of(case),
         namespace=namespace,
         verdict=verdict.status,

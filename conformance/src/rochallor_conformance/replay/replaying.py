@@ -13,11 +13,12 @@ import msgspec
 
 from rochallor_conformance.cases.matchers import Mismatch
 from rochallor_conformance.contract.operations import operations
-from rochallor_conformance.engine.bench import Bench
+from rochallor_conformance.engine.bench import ADDITIONS, Bench
 from rochallor_conformance.engine.player import NOBODY
 from rochallor_conformance.replay.binding import Bindings
 from rochallor_conformance.replay.cassette import Recorded, Take
 from rochallor_conformance.replay.comparing import Said, differences, said_of
+from rochallor_conformance.replay.mapped import sayable
 from rochallor_conformance.replay.recording import breathe, kept_headers
 from rochallor_conformance.transports.exchange import Answer, Exchange, Journal
 
@@ -49,6 +50,8 @@ def why_not(take: Take, bench: Bench) -> str:
     """Return why a take cannot be sent to a bench, "" if it can."""
     if bench.transport.name not in take.about.transports:
         return f"is about {' and '.join(take.about.transports)} only"
+    if ADDITIONS in take.about.requires and ADDITIONS not in bench.capabilities:
+        return "the engine speaks the base contract only"
     lacking = {take.about.setting} - {""} - bench.capabilities
     return f"needs an engine with the setting {take.about.setting}" if lacking else ""
 
@@ -76,15 +79,19 @@ async def replay(take: Take, bench: Bench, namespace: str) -> Outcome:
 async def _again(recorded: Recorded, bench: Bench, bindings: Bindings, journal: Journal) -> list[Mismatch]:
     deadline = bench.clock.now_ms() + PATIENCE_MS
     best: list[Mismatch] | None = None
+    base_only = ADDITIONS not in bench.capabilities
     while True:
         answer = await _send(recorded, bench, bindings, journal)
         live = said_of(answer, kept_headers(answer.exchange.response_headers))
         wanted = Said(recorded.transport, recorded.status, recorded.response, recorded.headers)
+        if wanted.transport != live.transport and wanted.is_ok and live.is_ok:
+            operation = operations()[recorded.operation]
+            wanted, live = (each._replace(body=sayable(each.body, operation)) for each in (wanted, live))
         trial = bindings.copy()
         if wanted.is_ok and live.is_ok:
             trial.bind(wanted.body, live.body)
         in_live_words = wanted._replace(body=trial.live(wanted.body), headers=trial.live(wanted.headers))
-        found = list(differences(in_live_words, live, bindings.was_said))
+        found = list(differences(in_live_words, live, bindings.was_said, base_only=base_only))
         if not found:
             bindings.take_over(trial)
             return []

@@ -161,7 +161,7 @@ def _failure(take: Take, where: str, message: str, exchanges: list[Exchange]) ->
         "requirements": take.about.requirements,
         "exchanges": [line_of(each) for each in exchanges[-LAST:]],
         "command": "",
-        "repro": f"rochallor-conformance contract replay FILE --case '{take.about.case}'",
+        "repro": "",
     }
 
 

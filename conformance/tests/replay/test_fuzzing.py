@@ -74,6 +74,13 @@ def test_an_answer_that_the_contract_does_not_allow_is_found(status, body, words
     assert "curl -X GET" in told
 
 
+def test_an_engine_that_starts_nothing_is_found_out(capsys) -> None:
+    """Where live ids cannot be made, that is the finding and no trouble of the harness."""
+    with EngineStub(mutate=[answering("/v1/instances", 500, b"{}")]) as engine:
+        assert fuzz(engine, "signalWait", rounds=1) == 1
+    assert "cannot be met with live ids: POST /v1/instances answered 500" in capsys.readouterr().out
+
+
 def test_what_was_not_met_makes_the_session_incomplete(monkeypatch, stub, capsys) -> None:
     """Without live ids nothing is completed, and a session that met too little ends with 3."""
     monkeypatch.delitem(SITUATIONS, "cancelInstance")

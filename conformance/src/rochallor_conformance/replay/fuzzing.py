@@ -39,7 +39,7 @@ from rochallor_conformance.contract.shapes import shape_problems
 from rochallor_conformance.oracles import Scene
 from rochallor_conformance.oracles.leaks import leaks
 from rochallor_conformance.oracles.wire import wire
-from rochallor_conformance.replay.live import SITUATIONS, World
+from rochallor_conformance.replay.live import SITUATIONS, Make, World
 from rochallor_conformance.replay.reached import Tally
 from rochallor_conformance.transports.exchange import REST, Exchange, Json
 
@@ -141,10 +141,22 @@ class _Fuzzed(NamedTuple):
             except Unsatisfiable:  # nothing can be wrong with an operation that takes nothing
                 return
 
+    def _made(self, make: Make) -> Json:
+        """Return live arguments; an engine that cannot even make those is a finding, and goes without."""
+        try:
+            return make(self.world)
+        except httpx.HTTPStatusError as error:
+            path = f"{error.request.method} {error.request.url.path}"
+            said = f"cannot be met with live ids: {path} answered {error.response.status_code}"
+        except (KeyError, IndexError, TypeError, ValueError) as error:
+            said = f"cannot be met with live ids: an answer on the way is not of its shape, {error!r}"
+        self.tally.find(self.operation.id, said, "")
+        return {}
+
     def _send(self, case: Any, pick: int) -> None:
         makers = SITUATIONS.get(self.operation.id, ())
         # One in four keeps its generated ids: they are what nobody has.
-        live = makers[pick % len(makers)](self.world) if makers and pick % 4 else {}
+        live = self._made(makers[pick % len(makers)]) if makers and pick % 4 else {}
         _put(case, live, self.operation, self.mode)
         if any(unquote(str(value)) in DOTS for value in (case.path_parameters or {}).values()):
             return

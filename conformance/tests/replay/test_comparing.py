@@ -60,6 +60,14 @@ def test_what_may_not_differ_is_found(why, recorded, live, across, at) -> None:
     assert _found(recorded, live, across=across) == [at], why
 
 
+def test_how_long_a_lease_is_may_not_differ() -> None:
+    """When a job was locked is chance; for how long was asked for."""
+    recorded = {"lockedAt": "2026-01-01T00:00:00Z", "lockExpiresAt": "2026-01-01T00:01:00Z"}
+    later = {"lockedAt": "2026-11-20T09:00:00.5Z", "lockExpiresAt": "2026-11-20T09:01:00.5Z"}
+    assert _found(recorded, later) == []
+    assert _found(recorded, {**later, "lockExpiresAt": "2026-11-20T09:00:30.5Z"}) == ["/lockExpiresAt"]
+
+
 def test_an_engine_of_the_base_contract_may_lack_what_is_ours() -> None:
     """A field of ours may be missing there; one of the base contract may not."""
     recorded = Said("rest", 200, {"id": "i", "status": "ACTIVE", "revision": 1}, {})

@@ -28,6 +28,9 @@ FREE = frozenset({"variables", "metadata", "detail", "outputs", "result"})
 IN_ITS_OWN_WORDS = frozenset({"FIELD_TYPE", "PARAMETER_INVALID", "ENUM_UNKNOWN"})
 """Details of what a transport itself could not read: REST speaks of JSON and gRPC of fields, both of the same error."""
 EXACT_DOUBLE = 2**53
+SPANS = (("lockedAt", "lockExpiresAt"),)
+"""Times may differ; how long the engine gave from one to the other was asked for, and may not."""
+SPAN_SLACK_S = 0.1
 
 
 class Said(NamedTuple):
@@ -93,6 +96,10 @@ class _Rules(NamedTuple):
 
 def _compared(recorded: Any, live: Any, pointer: str, rules: _Rules) -> Iterator[Mismatch]:
     if isinstance(recorded, dict) and isinstance(live, dict):
+        for first, last in SPANS:
+            one, other = _span_s(recorded, first, last), _span_s(live, first, last)
+            if one is not None and other is not None and abs(one - other) > SPAN_SLACK_S:
+                yield Mismatch(f"{pointer}/{last}", f"{one:g} s after {first}", f"{other:g} s after {first}")
         for name in [*recorded, *(name for name in live if name not in recorded)]:
             one, other = recorded.get(name, ABSENT), live.get(name, ABSENT)
             if ABSENT not in (one, other) or not _is_forgiven(name, other if one is ABSENT else one, rules):
@@ -103,6 +110,13 @@ def _compared(recorded: Any, live: Any, pointer: str, rules: _Rules) -> Iterator
             yield from _compared(one, other, f"{pointer}/{index}", rules)
     elif not _same(recorded, live, pointer, rules):
         yield Mismatch(pointer or "/", recorded, live)
+
+
+def _span_s(body: Any, first: str, last: str) -> float | None:
+    try:
+        return (datetime.fromisoformat(body[last]) - datetime.fromisoformat(body[first])).total_seconds()
+    except (KeyError, TypeError, ValueError):
+        return None
 
 
 def _same(recorded: Any, live: Any, pointer: str, rules: _Rules) -> bool:

@@ -12,9 +12,10 @@ from io import TextIOWrapper
 import click
 
 from rochallor_conformance.cases.documents import DataError
-from rochallor_conformance.cli import corpus, judging, known, mutants, reports
+from rochallor_conformance.cli import contract, corpus, exploring, judging, known, mutants, reports
 from rochallor_conformance.contract.places import NoContract
 from rochallor_conformance.engine.targets import BadTarget
+from rochallor_conformance.replay.cassette import BadCassette
 from rochallor_conformance.report.records import BadReport
 from rochallor_conformance.running import INCOMPLETE, INTERRUPTED, USAGE
 from rochallor_conformance.transports.exchange import Unreachable
@@ -29,7 +30,7 @@ def cli() -> None:
     """
 
 
-for _module in (judging, corpus, mutants, reports, known):
+for _module in (judging, corpus, mutants, reports, known, contract, exploring):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 
@@ -49,9 +50,9 @@ def code_of(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (BadTarget, DataError, BadReport, NoContract) as error:
+    except (BadTarget, DataError, BadReport, BadCassette, NoContract) as error:
         click.echo(f"Error: {error}", err=True)
-        return INCOMPLETE if isinstance(error, BadReport) else USAGE
+        return INCOMPLETE if isinstance(error, BadReport | BadCassette) else USAGE
     except Unreachable as error:
         click.echo(f"Error: {error}", err=True)
         return INCOMPLETE

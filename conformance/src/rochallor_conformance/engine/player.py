@@ -139,6 +139,7 @@ class _Play:
         else:
             answer = await self._operation(step)
         answer.exchange.expected_error = step.error is not None
+        answer.exchange.awaited = step.until is not None
         return answer
 
     async def _operation(self, step: Step) -> Answer:

@@ -29,15 +29,19 @@ from rochallor_conformance.known_failures import KnownFailures, draft, read_know
 from rochallor_conformance.planning import LEVELS, Planned, Wanted, plan
 from rochallor_conformance.report.records import Json, Writer
 from rochallor_conformance.report.terminal import Terminal, show_failure
-from rochallor_conformance.running import CONFORMANT, INCOMPLETE, UNEXPECTED, Order
+from rochallor_conformance.running import CONFORMANT, INCOMPLETE, UNEXPECTED, Order, Subject
 from rochallor_conformance.running import run as run_order
 from rochallor_conformance.shrink import shrink
+from rochallor_conformance.subjects import Named, opened, read_subject
 from rochallor_conformance.transports.exchange import TRANSPORTS, Unreachable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MISSING = "not installed: pip install rochallor-conformance[engines]"
-TARGET_HELP = "engine:sqlite, engine:postgres, engine:stub (started for the run) or engine:URL[,grpc=HOST:PORT]."
+TARGET_HELP = (
+    "engine:sqlite, engine:postgres, engine:stub (started for the run), engine:URL[,grpc=HOST:PORT], "
+    "or sdk:PATH/driver.toml."
+)
 
 
 class Shard(click.ParamType[Any]):
@@ -89,7 +93,7 @@ def run(
 ) -> int:
     """Judge a target: play the cases, write the report, say what is wrong."""
     folder = contract_folder()
-    book, subject = read_book(folder), read_target(target)
+    book, subject = read_book(folder), read_subject(target)
     known = read_known_failures(known_failures, read_schema(folder, "known-failures")) if known_failures else None
     with ExitStack() as stack:
         terminal = Terminal(Console(stderr=report is not None and str(report) == "-"))
@@ -102,11 +106,11 @@ def run(
             results.append(result)
             terminal.tell(result)
 
-        code = asyncio.run(_judge(book, subject, options, (seed, known, tell), Writer(stream)))
+        name, code = asyncio.run(_judge(book, subject, options, (seed, known, tell), Writer(stream)))
     terminal.sum_up(results, code, report)
     if draft_to is not None:
         today = date.today()  # noqa: DTZ011 - an expiry is a day in a calendar
-        draft_to.write_text(draft(subject.name, results, today), encoding="utf-8")
+        draft_to.write_text(draft(name, results, today), encoding="utf-8")
         click.echo(
             f"A draft of known failures is in {draft_to}; write a reason and an owner into each entry.", err=True
         )
@@ -115,22 +119,21 @@ def run(
 
 async def _judge(
     book: Book,
-    subject: Target,
+    named: Named,
     options: dict[str, Any],
     rest: tuple[int, KnownFailures | None, Callable[[Json], None]],
     writer: Writer,
-) -> int:
+) -> tuple[str, int]:
     seed, known, tell = rest
-    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
-        async with Fleet(subject, Path(folder)) as fleet:
-            offered = fleet.transports()
-            transports = tuple(each for each in TRANSPORTS if each in (options["transports"] or offered))
-            wanted = wanted_of(book, transports, options)
-            plays = plan(book.cases, wanted)
-            if not plays:
-                raise click.UsageError("no case fits; `rochallor-conformance list` shows what there is")
-            order = Order(book, plays, wanted, seed, secrets.token_hex(4), known, tell)
-            return await run_order(order, fleet, writer)
+    async with opened(named) as subject:
+        offered = subject.transports()
+        transports = tuple(each for each in TRANSPORTS if each in (options["transports"] or offered))
+        wanted = wanted_of(book, transports, options)
+        plays = plan(book.cases, wanted, named.kind)
+        if not plays:
+            raise click.UsageError("no case fits; `rochallor-conformance list` shows what there is")
+        order = Order(book, plays, wanted, seed, secrets.token_hex(4), known, tell)
+        return subject.name, await run_order(order, subject, writer)
 
 
 @click.command()
@@ -140,7 +143,7 @@ async def _judge(
 @click.option("--seed", type=int, default=0, show_default=True)
 def repro(case: str, target: str, transport: str, seed: int) -> int:
     """Play one case again; when it fails, look for the fewest acts that make it fail."""
-    book, subject = read_book(contract_folder()), read_target(target)
+    book, subject = read_book(contract_folder()), read_subject(target)
     found = [each for each in book.cases if case in (each.name, each.id)]
     if not found:
         raise click.BadParameter(
@@ -149,23 +152,22 @@ def repro(case: str, target: str, transport: str, seed: int) -> int:
     return max(asyncio.run(_repro(book, subject, Planned(each, transport), seed)) for each in found)
 
 
-async def _repro(book: Book, subject: Target, planned: Planned, seed: int) -> int:
+async def _repro(book: Book, named: Named, planned: Planned, seed: int) -> int:
     results: list[Json] = []
     wanted = Wanted((planned.transport,))
 
-    async def attempt(trial: Planned, fleet: Fleet) -> Json:
+    async def attempt(trial: Planned, subject: Subject) -> Json:
         order = Order(book, [trial], wanted, seed, secrets.token_hex(4), None, results.append)
-        await run_order(order, fleet, Writer(StringIO()))
+        await run_order(order, subject, Writer(StringIO()))
         return results[-1]
 
-    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
-        async with Fleet(subject, Path(folder)) as fleet:
-            first = await attempt(planned, fleet)
-            if first["status"] != "failed":
-                click.echo(f"{planned.name}: {first['status']} {first.get('reason', '')}".rstrip())
-                return CONFORMANT if first["status"] != "broken" else INCOMPLETE
-            show_failure(Console(), first)
-            smaller = await shrink(planned, first, lambda trial: attempt(trial, fleet))
+    async with opened(named) as subject:
+        first = await attempt(planned, subject)
+        if first["status"] != "failed":
+            click.echo(f"{planned.name}: {first['status']} {first.get('reason', '')}".rstrip())
+            return CONFORMANT if first["status"] != "broken" else INCOMPLETE
+        show_failure(Console(), first)
+        smaller = await shrink(planned, first, lambda trial: attempt(trial, subject))
     if smaller.case != planned.case:
         click.echo("\nIt fails in the same way with these acts alone:\n")
         click.echo(_acts(smaller))

@@ -38,7 +38,7 @@ STARTABLE = frozenset(SETTINGS) - {"kafka-dispatch"}
 
 
 class BadTarget(Exception):
-    """The target cannot be read: engine:sqlite, engine:postgres, engine:stub or engine:URL[,grpc=HOST:PORT]."""
+    """The target cannot be read: engine:sqlite, engine:postgres, engine:stub, engine:URL[,grpc=HOST:PORT] or sdk:PATH."""
 
 
 class Target(NamedTuple):

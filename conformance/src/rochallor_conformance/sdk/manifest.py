@@ -49,8 +49,8 @@ def read_manifest(path: Path) -> Manifest:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise BadManifest(f"{path} is no TOML: {error}") from None
     validator = Draft202012Validator(schema_of(contract_folder(), "manifest"))
-    for error in validator.iter_errors(said):
-        raise BadManifest(f"{path} /{'/'.join(map(str, error.absolute_path))}: {error.message[:300]}")
+    for wrong in validator.iter_errors(said):
+        raise BadManifest(f"{path} /{'/'.join(map(str, wrong.absolute_path))}: {wrong.message[:300]}")
     return Manifest(
         path=path.resolve(),
         name=said["name"],

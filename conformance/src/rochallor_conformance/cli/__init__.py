@@ -12,7 +12,7 @@ from io import TextIOWrapper
 import click
 
 from rochallor_conformance.cases.documents import DataError
-from rochallor_conformance.cli import corpus, judging, known, reports
+from rochallor_conformance.cli import corpus, drivers, judging, known, reports
 from rochallor_conformance.contract.places import NoContract
 from rochallor_conformance.engine.targets import BadTarget
 from rochallor_conformance.report.records import BadReport
@@ -30,7 +30,7 @@ def cli() -> None:
     """
 
 
-for _module in (judging, corpus, reports, known):
+for _module in (judging, corpus, reports, known, drivers):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -54,9 +55,8 @@ def claims(record: Record) -> Iterator[str]:
         room = record.rooms.get(str(args.get("workerId")))
         if poll.operation != "pollJobs" or room is None:
             continue
-        claimed = {
-            job["id"] for before, job in record.handed_out() if before.number < poll.number and _same(before, poll)
-        }
+        earlier = (job for each, job in record.handed_out() if each.number < poll.number and _same(each, poll))
+        claimed = {job["id"] for job in earlier}
         reported = {each.job for each in record.sent if each.number < poll.number}
         free = room - len(claimed - reported)
         asked = args.get("maxJobs", 1)
@@ -71,7 +71,7 @@ def reports(record: Record) -> Iterator[str]:
         if each.job and each.args is not None and each.args.get("workerId") in record.rooms:
             by_job.setdefault(each.job, []).append(each)
     for job, sent in by_job.items():
-        for before, after in zip(sent, sent[1:], strict=False):
+        for before, after in pairwise(sent):
             if before.is_ok:
                 yield f"{after.operation} for job {job} although its {before.operation} had been acknowledged"
             elif before.operation != after.operation and before.status not in CANNOT_CARRY:

@@ -89,13 +89,8 @@ class SdkSubject:
     async def _fresh(self) -> DriverClient:
         """Return a driver that knows nothing, before a stub that knows nothing."""
         await self._stub.reset()  # nobody waits any more, and no fault is left that keeps a worker busy
-        if self._driver is not None:
-            try:
-                told = await self._driver.ask("reset", answer_s=RESET_S)
-                if told.error is not None:
-                    raise DriverFault(f"refused reset: {told.error}")
-            except DriverFault:
-                await self._drop()  # what it did wrong was another case's doing; this one gets a driver of its own
+        if self._driver is not None and not await _forgets(self._driver):
+            await self._drop()  # it was broken by another case; this one gets a driver of its own
         if self._driver is None:
             process = DriverProcess(self._manifest.command, self._manifest.folder, self._variables)
             self._driver = DriverClient(process)
@@ -113,3 +108,11 @@ class SdkSubject:
         command = shlex.join(["cd", str(self._manifest.folder)]) + " && " + shlex.join(self._manifest.command)
         again = f"rochallor-conformance repro {shlex.quote(case.name)} --target {self.name} --transport {transport}"
         return {**described(case, verdict, book), "command": command, "repro": again}
+
+
+async def _forgets(driver: DriverClient) -> bool:
+    """Have a driver forget everything; return whether it did."""
+    try:
+        return (await driver.ask("reset", answer_s=RESET_S)).error is None
+    except DriverFault:
+        return False

@@ -69,6 +69,7 @@ class Step(msgspec.Struct, frozen=True):
     handled: int | None = None
     wire: str | None = None
     requests: Any = msgspec.UNSET
+    count: Any = msgspec.UNSET
     fault: Json | None = None
     expire_lease: str | None = None
 

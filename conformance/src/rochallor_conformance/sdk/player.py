@@ -30,6 +30,8 @@ ROOM = 4
 WORKER_OPTIONS = {"parallelism": ROOM, "pollIntervalMs": 20, "longPollMs": 0}
 SECONDS = 30.0
 JOB_S = 10.0
+FOREVER_S = 3600.0
+THE_END = "the end"
 LOOK_EVERY_S = 0.02
 ASYNCHRONOUS = "async-handlers"
 
@@ -73,7 +75,7 @@ class _Play:
         for where, step in self._case.steps:
             self.where = where
             await self._act(step)
-        self.where = "the end"
+        self.where = THE_END
         await self._end_workers()
         for oracle, sentence in findings(await self._record()):
             raise Failed(f"oracle {oracle}", Difference(sentence))
@@ -157,7 +159,19 @@ class _Play:
         await self._ended(step.worker_ended or "")
 
     async def _ended(self, worker: str) -> None:
-        told = await self._driver.answer(self._stops[worker])
+        """Wait for a worker's end. One that goes on handing out jobs that the case does not expect would not end."""
+        stopped = asyncio.create_task(self._driver.answer(self._stops[worker]))
+        surprise = asyncio.create_task(self._driver.job(self._first_job + self._taken, FOREVER_S))
+        try:
+            await asyncio.wait([stopped, surprise], return_when=asyncio.FIRST_COMPLETED)
+            if not stopped.done() and (event := surprise.result()) is not None and self.where != THE_END:
+                what = f"a handler was given a job that nobody expected while {worker} was to end"
+                raise Failed(self.where, Difference(what, "no job", event["job"]))
+            told = await stopped
+        finally:
+            surprise.cancel()
+            stopped.cancel()
+            await asyncio.gather(surprise, stopped, return_exceptions=True)
         if told.error is not None:
             raise DriverFault(f"the driver cannot stop {worker}: {told.error['message']}")
 
@@ -181,11 +195,13 @@ class _Play:
         self._judge(differs(step.handled, found, "count"), "handled jobs:")
 
     async def wire(self, step: Step) -> None:
-        wanted = with_bindings(step.requests, self._bound)
+        wanted = step.requests if step.requests is msgspec.UNSET else with_bindings(step.requests, self._bound)
         ends_at = asyncio.get_running_loop().time() + (step.until.within_ms if step.until else 0) / 1000
         while True:
             sent = [each.shown() for each in await self._of(step.wire or "")]
-            found = differs(wanted, sent, "requests")
+            found = differs(step.count, len(sent), "count") if step.count is not msgspec.UNSET else None
+            if found is None and wanted is not msgspec.UNSET:
+                found = differs(wanted, sent, "requests")
             if found is None or asyncio.get_running_loop().time() >= ends_at:
                 return self._judge(found, step.wire or "")
             await asyncio.sleep(LOOK_EVERY_S)

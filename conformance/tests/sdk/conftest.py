@@ -32,3 +32,9 @@ def wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Mani
         return read_manifest(path)
 
     return make
+
+
+@pytest.fixture(scope="session")
+def broken() -> Manifest:
+    """The driver of an SDK that the variable SDK_MUTANT breaks."""
+    return read_manifest(HERE / "mutants")

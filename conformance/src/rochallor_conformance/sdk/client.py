@@ -38,11 +38,11 @@ class Told(NamedTuple):
 class DriverClient:
     """Speaks with one driver process. `jobs` are the job events, in the order in which they came."""
 
-    def __init__(self, process: DriverProcess, *, answer_s: float = ANSWER_S) -> None:
+    def __init__(self, process: DriverProcess, *, answer_s: float | None = None) -> None:
         self.process = process
         self.jobs: list[Json] = []
         self.fault: str = ""
-        self._answer_s = answer_s
+        self._answer_s = answer_s or ANSWER_S
         self._asked: dict[int, tuple[str, asyncio.Future[Told]]] = {}
         self._last = 0
         self._changed = asyncio.Condition()

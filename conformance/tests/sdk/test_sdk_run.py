@@ -1,0 +1,106 @@
+"""A run against an SDK: a right one, one that claims too much or too little, drivers that break on the way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rochallor_conformance.cli import code_of
+from rochallor_conformance.report.records import Report, read_report
+
+HERE = Path(__file__).parent
+SOME = ("sdk-call-start-and-read", "sdk-call-cancel", "sdk-report-complete", "sdk-worker-drains")
+
+
+@pytest.fixture
+def judge_sdk(tmp_path: Path):
+    """Judge an SDK by its driver; return the exit code and the report."""
+
+    def run(manifest, *cases: str, transport: str = "rest") -> tuple[int, Report]:
+        report = tmp_path / "report.ndjson"
+        wanted = [word for case in cases for word in ("--case", case)]
+        target = ["--target", f"sdk:{manifest.path}", "--transport", transport]
+        return code_of(["run", *target, *wanted, "--report", str(report)]), read_report(report)
+
+    return run
+
+
+@pytest.mark.parametrize("transport", ["rest", "grpc"])
+def test_our_sdk_passes(ours, judge_sdk, transport) -> None:
+    """The Python SDK passes calls, reports and a drain over each transport."""
+    code, report = judge_sdk(ours, *SOME, transport=transport)
+    assert {result["case"]: result["status"] for result in report.results} == dict.fromkeys(SOME, "passed")
+    assert code == 0
+    assert "worker" in report.header["capabilities"]
+
+
+@pytest.mark.slow
+def test_our_sdk_passes_all(ours, tmp_path: Path) -> None:
+    """The Python SDK passes the whole corpus over both transports; what it does not claim is not implemented."""
+    path = tmp_path / "report.ndjson"
+    assert code_of(["run", "--target", f"sdk:{ours.path}", "--report", str(path)]) == 0
+    results = read_report(path).results
+    lacking = {result["case"] for result in results if result["status"] != "passed"}
+    assert lacking == {"sdk-worker-sends-its-bearer-token"}
+    assert len({result["case"].split("[")[0] for result in results}) >= 20
+
+
+def test_what_is_not_claimed_is_not_implemented(wrong, judge_sdk) -> None:
+    """A driver that claims nothing fails nothing, and every case stays in the denominator."""
+    code, report = judge_sdk(wrong(""), *SOME)
+    assert {result["status"] for result in report.results} == {"not_implemented"}
+    assert report.results[0]["reason"] == "the SDK does not claim instances"
+    assert (code, len(report.results)) == (0, len(SOME))
+
+
+def test_what_is_claimed_and_absent_fails(broken, judge_sdk, monkeypatch) -> None:
+    """An SDK that claims instances and cannot start one has failed."""
+    monkeypatch.setenv("SDK_MUTANT", "lacks")
+    code, report = judge_sdk(broken, "sdk-call-start-and-read")
+    assert code == 1
+    assert report.failures[0]["failure"]["message"].startswith("startInstance failed with unsupported")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "words"),
+    [
+        ("crashes", "the driver ended with 7 without being told to"),
+        ("hangs", "the driver did not answer call within 1 s"),
+        ("prints", "the driver printed a line that is no JSON: 'it works!'"),
+    ],
+)
+def test_a_driver_that_breaks_is_named_and_the_run_goes_on(broken, judge_sdk, monkeypatch, trouble, words) -> None:
+    """The case in which it broke fails with what it did; the next one gets a new driver and passes."""
+    monkeypatch.setenv("SDK_MUTANT", trouble)
+    monkeypatch.setattr("rochallor_conformance.sdk.client.ANSWER_S", 1.0)
+    code, report = judge_sdk(broken, "sdk-call-start-and-read", "sdk-call-cancel", "sdk-report-complete")
+    statuses = {result["case"]: result["status"] for result in report.results}
+    expected = {"sdk-call-start-and-read": "failed", "sdk-call-cancel": "passed", "sdk-report-complete": "passed"}
+    assert (code, statuses) == (1, expected)
+    assert words in report.failures[0]["failure"]["message"]
+
+
+def test_a_failure_tells_the_whole_story(broken, judge_sdk, monkeypatch, capsys) -> None:
+    """A failure of an SDK names the requirement, the last requests, the driver's command, and how to see it again."""
+    monkeypatch.setenv("SDK_MUTANT", "fails-job-on-409")
+    code, report = judge_sdk(broken, "sdk-report-success-stays-success*")
+    failure = report.failures[0]["failure"]
+    assert code == 1
+    assert failure["requirements"][0].startswith("SDK-REP-008: A job whose handler succeeded is never")
+    assert any("/fail" in line for line in failure["exchanges"])
+    assert "driver.py" in failure["command"]
+    assert "repro 'sdk-report-success-stays-success[conflict]' --target sdk:" in failure["repro"]
+    again = ["repro", "sdk-report-success-stays-success[conflict]", "--target", f"sdk:{broken.path}"]
+    assert code_of(again) == 1
+    assert "SDK-REP-008" in capsys.readouterr().out
+
+
+def test_a_driver_that_is_not_there_is_the_runs_trouble(tmp_path: Path) -> None:
+    """A driver that cannot be started is no verdict about an SDK: the play is broken, the exit code 3."""
+    (tmp_path / "driver.toml").write_text(
+        'name = "x"\ncommand = ["no-such-program"]\ntransports = ["rest"]\ncapabilities = ["instances"]\n'
+    )
+    path = tmp_path / "report.ndjson"
+    arguments = ["run", "--target", f"sdk:{tmp_path}", "--case", "sdk-call-cancel", "--report", str(path)]
+    assert code_of(arguments) == 3
+    assert read_report(path).results[0]["reason"].startswith("the driver does not start: no-such-program")

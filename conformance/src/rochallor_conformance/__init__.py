@@ -1,20 +1,21 @@
-"""Judges workflow engines, and soon SDKs, against the Rochallor contract.
+"""Judges workflow engines and SDKs against the Rochallor contract.
 
 Read from the bottom up; imports go downwards only.
 
     cli/        the verbs, one module per group of them
     running     one run: plan → results → report
     report/     the NDJSON stream and what is drawn from it
+    subjects    from the text of --target to an engine or an SDK
     engine/     an engine as a subject: targets, processes, what it can do, playing a case
+    sdk/        an SDK as a subject: drivers, the protocol they speak, playing a case against a stub
     oracles/    what must hold in every case, judged over its journal
     planning, known_failures
     transports/ an operation over REST and over gRPC, the same answers from both
     cases/      the corpus as data: cases, matchers, requirements, mutants, lint
     contract/   operations, errors and shapes, drawn from sdk-contract/
 
-Places kept for what is to come: `sdk/` (drivers and the protocol they speak, for targets `sdk:` and `pair:`),
-`replay/` (contract record, replay, fuzz, model, diff) and `mutants/` (the defects of sdk-contract/mutants.yaml as
-patches of the stub and of a driver).
+Places kept for what is to come: `replay/` (contract record, replay, fuzz, model, diff), `mutants/` (the defects of
+sdk-contract/mutants.yaml as patches of the stub and of a driver), and targets `pair:`.
 """
 
 __version__ = "0.1.0"

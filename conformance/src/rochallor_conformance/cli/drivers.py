@@ -10,6 +10,7 @@ import click
 from rochallor_conformance.running import CONFORMANT, UNEXPECTED
 from rochallor_conformance.sdk.check import check_driver
 from rochallor_conformance.sdk.manifest import read_manifest
+from rochallor_conformance.sdk.scaffold import NotEmpty, languages, new_driver
 
 
 @click.group()
@@ -34,4 +35,19 @@ def check(path: Path) -> int:
     return UNEXPECTED if wrong else CONFORMANT
 
 
-COMMANDS = (driver,)
+@click.command("new-driver")
+@click.argument("language", type=click.Choice(languages()))
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
+def scaffold(language: str, folder: Path) -> int:
+    """Write a driver to begin with: it speaks the protocol, and one file is left to fill in for an SDK."""
+    try:
+        files = new_driver(language, folder)
+    except NotEmpty as error:
+        raise click.UsageError(str(error)) from None
+    for path in files:
+        click.echo(path)
+    click.echo(f"Read {folder / 'README.md'}, then: rochallor-conformance driver check {folder}")
+    return CONFORMANT
+
+
+COMMANDS = (driver, scaffold)

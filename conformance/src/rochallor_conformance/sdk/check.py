@@ -248,7 +248,14 @@ async def says_bye(trial: Trial) -> None:
 
 
 async def input_closes(trial: Trial) -> None:
+    trial.driver.process.close_input()
+    await _exits(trial, "its input has closed")
+
+
+async def input_closes_at_work(trial: Trial) -> None:
     await trial.start()
+    await trial.instance()
+    await trial.job()
     trial.driver.process.close_input()
     await _exits(trial, "its input has closed")
 
@@ -291,7 +298,8 @@ CHECKS: tuple[Row, ...] = (
     ("stops a worker now although its handler waits", ("worker",), stops_now),
     ("forgets everything at reset", ("worker",), resets),
     ("answers bye, then exits with 0", (), says_bye),
-    ("exits when its input closes", ("worker",), input_closes),
+    ("exits when its input closes", (), input_closes),
+    ("exits when its input closes while a handler waits", ("worker",), input_closes_at_work),
 )
 """What a driver promises, the capabilities it takes to try it, and the check."""
 

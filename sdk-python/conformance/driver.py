@@ -121,7 +121,7 @@ def answer(seq: int, command: str, **fields: Any) -> None:
         os._exit(0)
 
 
-COMMANDS: dict[str, Any] = {"hello": hello, "connect": connect, "call": call, "worker.start": worker_start, 
+COMMANDS: dict[str, Any] = {"hello": hello, "connect": connect, "call": call, "worker.start": worker_start,
     "job.reply": job_reply, "worker.stop": worker_stop, "reset": reset, "bye": dict}  # fmt: skip
 if __name__ == "__main__":
     sys.stdout = sys.stderr  # what is printed by mistake is no protocol

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
 from rochallor_conformance.cli import code_of
 from rochallor_conformance.report.records import Report, read_report
+from rochallor_conformance.sdk.client import DriverClient
+from rochallor_conformance.sdk.process import DriverProcess
 
 HERE = Path(__file__).parent
 SOME = ("sdk-call-start-and-read", "sdk-call-cancel", "sdk-report-complete", "sdk-worker-drains")
@@ -83,7 +86,7 @@ def test_a_driver_that_breaks_is_named_and_the_run_goes_on(broken, judge_sdk, mo
 def test_a_failure_tells_the_whole_story(broken, judge_sdk, monkeypatch, capsys) -> None:
     """A failure of an SDK names the requirement, the last requests, the driver's command, and how to see it again."""
     monkeypatch.setenv("SDK_MUTANT", "fails-job-on-409")
-    code, report = judge_sdk(broken, "sdk-report-success-stays-success*")
+    code, report = judge_sdk(broken, "sdk-report-success-stays-success[conflict]")
     failure = report.failures[0]["failure"]
     assert code == 1
     assert failure["requirements"][0].startswith("SDK-REP-008: A job whose handler succeeded is never")
@@ -104,3 +107,19 @@ def test_a_driver_that_is_not_there_is_the_runs_trouble(tmp_path: Path) -> None:
     arguments = ["run", "--target", f"sdk:{tmp_path}", "--case", "sdk-call-cancel", "--report", str(path)]
     assert code_of(arguments) == 3
     assert read_report(path).results[0]["reason"].startswith("the driver does not start: no-such-program")
+
+
+def test_a_case_that_asks_a_driver_for_nonsense_is_the_harness_mistake(wrong) -> None:
+    """What the schema of the protocol does not allow is never sent; the sentence says what it was."""
+
+    async def send() -> None:
+        manifest = wrong("")
+        client = DriverClient(DriverProcess(manifest.command, manifest.folder, {}))
+        await client.start()
+        try:
+            await client.send("job.reply", token="1", action="dance")
+        finally:
+            await client.end()
+
+    with pytest.raises(ValueError, match=r"job.reply .* is not what schemas/driver.json allows: /action: 'dance'"):
+        asyncio.run(send())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from rochallor_conformance.sdk.messages import PROTOCOL, BadLine, Json, read_line, wrong
 from rochallor_conformance.sdk.process import DriverProcess
 
+COMMANDS = ("hello", "connect", "call", "worker.start", "job.reply", "worker.stop", "reset", "bye")
 ANSWER_S = 20.0
 """How long a driver may take for one command; an SDK that retries for longer hangs, as far as a case is concerned."""
 LAST_WORDS = 400
@@ -78,10 +79,12 @@ class DriverClient:
         """Write a command without waiting for its answer; return its number."""
         if self.fault:
             raise DriverFault(self.fault)
+        message = {"seq": self._last + 1, "command": command, **fields}
+        if command in COMMANDS and (problem := wrong(message, command)):
+            raise ValueError(f"{command} {fields} is not what schemas/driver.json allows: {problem}")
         self._last += 1
         self._asked[self._last] = (command, asyncio.get_running_loop().create_future())
-        line = json.dumps({"seq": self._last, "command": command, **fields}, ensure_ascii=False)
-        await self.process.write(line.encode() + b"\n")
+        await self.process.write(json.dumps(message, ensure_ascii=False).encode() + b"\n")
         return self._last
 
     async def answer(self, number: int, *, answer_s: float | None = None) -> Told:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from contextlib import suppress
@@ -33,8 +34,7 @@ class SdkSubject:
     at_once = 1
 
     def __init__(self, manifest: Manifest, variables: Mapping[str, str] | None = None) -> None:
-        self.name = f"sdk:{manifest.path}"
-        self.kind = "sdk"
+        self.name = f"sdk:{manifest.name}"
         self._manifest = manifest
         self._variables = dict(variables or {})
         self._stub = Stub()
@@ -106,7 +106,8 @@ class SdkSubject:
 
     def _failure(self, case: Case, verdict: Verdict, book: Book, transport: str) -> Json:
         command = shlex.join(["cd", str(self._manifest.folder)]) + " && " + shlex.join(self._manifest.command)
-        again = f"rochallor-conformance repro {shlex.quote(case.name)} --target {self.name} --transport {transport}"
+        target = shlex.quote(f"sdk:{os.path.relpath(self._manifest.path)}")
+        again = f"rochallor-conformance repro {shlex.quote(case.name)} --target {target} --transport {transport}"
         return {**described(case, verdict, book), "command": command, "repro": again}
 
 

@@ -181,9 +181,9 @@ def _acts(planned: Planned) -> str:
 
 
 def _written(step: Any) -> Json:
-
-    fields: Json = msgspec.to_builtins(step)
-    return {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
+    """Return a step as its author would write it: without what it leaves at its default."""
+    fields, defaults = (msgspec.to_builtins(each) for each in (step, type(step)()))
+    return {name: value for name, value in fields.items() if name not in defaults or defaults[name] != value}
 
 
 @click.command()

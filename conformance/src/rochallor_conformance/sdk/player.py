@@ -198,7 +198,7 @@ class _Play:
         wanted = step.requests if step.requests is msgspec.UNSET else with_bindings(step.requests, self._bound)
         ends_at = asyncio.get_running_loop().time() + (step.until.within_ms if step.until else 0) / 1000
         while True:
-            sent = [each.shown() for each in await self._of(step.wire or "")]
+            sent = [each.shown(headers="headers" in repr(wanted)) for each in await self._of(step.wire or "")]
             found = differs(step.count, len(sent), "count") if step.count is not msgspec.UNSET else None
             if found is None and wanted is not msgspec.UNSET:
                 found = differs(wanted, sent, "requests")

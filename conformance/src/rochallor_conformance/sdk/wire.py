@@ -45,10 +45,10 @@ class Sent(msgspec.Struct, kw_only=True, frozen=True):
         """The id of the job that it reports on by itself; "" when it is something else."""
         return str((self.args or {}).get("id", "")) if self.operation in ("completeJob", "failJob") else ""
 
-    def shown(self) -> Json:
-        """Return it as a case's `requests` see it."""
-        facts = {"status": self.status, "outcome": self.outcome, "faults": self.faults, "headers": self.headers}
-        return {"args": self.args, **facts}
+    def shown(self, *, headers: bool) -> Json:
+        """Return it as a case's `requests` see it; few look at headers, and a report is read by people."""
+        facts = {"args": self.args, "status": self.status, "outcome": self.outcome, "faults": self.faults}
+        return {**facts, "headers": self.headers} if headers else facts
 
     def exchange(self) -> Exchange:
         """Return it as the report shows exchanges."""

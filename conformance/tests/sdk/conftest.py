@@ -23,6 +23,7 @@ def wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Mani
 
     def make(how: str, capabilities: str = "[]") -> Manifest:
         monkeypatch.setenv("WRONG", how)
+        monkeypatch.setenv("COUNTER", str(tmp_path / "starts"))
         path = tmp_path / "driver.toml"
         script = HERE / "drivers" / "wrong.py"
         path.write_text(

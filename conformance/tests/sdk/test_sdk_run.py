@@ -123,3 +123,20 @@ def test_a_case_that_asks_a_driver_for_nonsense_is_the_harness_mistake(wrong) ->
 
     with pytest.raises(ValueError, match=r"job.reply .* is not what schemas/driver.json allows: /action: 'dance'"):
         asyncio.run(send())
+
+
+def test_a_driver_that_cannot_say_hello_is_tried_once(wrong, judge_sdk) -> None:
+    """Every case fails with what was wrong with hello, and the driver is not started for each of them again."""
+    manifest = wrong("counts-and-fails", capabilities='["instances"]')
+    code, report = judge_sdk(manifest, "sdk-call-cancel", "sdk-call-history", "sdk-call-values-survive")
+    messages = {result["failure"]["message"] for result in report.failures}
+    assert (code, len(report.failures), len(messages)) == (1, 3, 1)
+    assert "ended with 1 without being told to; its last words: I am number 1" in messages.pop()
+
+
+def test_doctor_tells_what_an_sdk_claims(ours, capsys) -> None:
+    """`doctor` names an SDK's transports and claims."""
+    assert code_of(["doctor", "--target", f"sdk:{ours.path}"]) == 0
+    said = capsys.readouterr().out
+    assert "workflow-sdk (Python) over rest, grpc" in said
+    assert "drain" in said

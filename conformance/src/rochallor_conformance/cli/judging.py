@@ -24,7 +24,7 @@ from rochallor_conformance import __version__
 from rochallor_conformance.cases.book import Book, read_book
 from rochallor_conformance.cases.documents import read_schema
 from rochallor_conformance.contract.places import contract_folder
-from rochallor_conformance.engine.targets import Fleet, Target, read_target
+from rochallor_conformance.engine.targets import Fleet, Target
 from rochallor_conformance.known_failures import KnownFailures, draft, read_known_failures
 from rochallor_conformance.planning import LEVELS, Planned, Wanted, plan
 from rochallor_conformance.report.records import Json, Writer
@@ -199,7 +199,11 @@ def doctor(target: str | None) -> int:
         click.echo(
             f"{name:<11} {'installed' if there else 'not installed: pip install rochallor-conformance[engines]'}"
         )
-    return asyncio.run(_examine(read_target(target))) if target else CONFORMANT
+    named = read_subject(target) if target else Named("")
+    if named.driver is not None:
+        click.echo(f"driver      {named.driver.name} over {', '.join(named.driver.transports)}")
+        click.echo(f"claims      {', '.join(sorted(named.driver.capabilities)) or 'nothing'}")
+    return asyncio.run(_examine(named.engine)) if named.engine else CONFORMANT
 
 
 async def _examine(subject: Target) -> int:

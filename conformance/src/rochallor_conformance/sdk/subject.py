@@ -39,6 +39,8 @@ class SdkSubject:
         self._variables = dict(variables or {})
         self._stub = Stub()
         self._driver: DriverClient | None = None
+        self._spoke = False
+        self._hopeless = ""
 
     async def __aenter__(self) -> Self:
         await self._stub.start()
@@ -92,10 +94,21 @@ class SdkSubject:
         if self._driver is not None and not await _forgets(self._driver):
             await self._drop()  # it was broken by another case; this one gets a driver of its own
         if self._driver is None:
-            process = DriverProcess(self._manifest.command, self._manifest.folder, self._variables)
-            self._driver = DriverClient(process)
-            await self._driver.start()
+            self._driver = await self._started()
         await self._stub.reset()
+        return self._driver
+
+    async def _started(self) -> DriverClient:
+        """Start a driver. One that could not even say hello the first time is not started for every case again."""
+        if self._hopeless:
+            raise DriverFault(self._hopeless)
+        self._driver = DriverClient(DriverProcess(self._manifest.command, self._manifest.folder, self._variables))
+        try:
+            await self._driver.start()
+        except DriverFault as fault:
+            self._hopeless = "" if self._spoke else str(fault)
+            raise
+        self._spoke = True
         return self._driver
 
     async def _drop(self) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 HOW = os.environ.get("WRONG", "")
 PROTOCOL = "wf-driver/0" if HOW == "other-protocol" else "wf-driver/1"
@@ -45,6 +46,10 @@ COMMANDS = {
     "dance": DANCES.get(HOW, refuse),
     "bye": bye,
 }
+if HOW == "counts-and-fails":
+    with Path(os.environ["COUNTER"]).open("a+") as counter:
+        counter.write("x")
+        sys.exit(f"I am number {counter.tell()}")
 for each in sys.stdin:
     asked = json.loads(each)
     COMMANDS.get(asked["command"], refuse)(asked["seq"])

@@ -20,6 +20,7 @@ OUT, WRITING, TOKENS = sys.stdout, threading.Lock(), itertools.count(1)
 METHODS = {"getDefinitionVersion": "get_definition", "completeUserTask": "complete_user_task_step"}
 BARE_LISTS = {"pollJobs": "jobs", "getInstanceHistory": "items", "getInstanceAudit": "items"}
 KINDS = {"connection-failed": "unreachable", "not-json": "other", "": "other"}
+RAISED = {KeyError: "unknown", AttributeError: "unsupported", TypeError: "unsendable", InvalidVariables: "unsendable"}
 clients: dict[str, Any] = {}
 workers: dict[str, tuple[threading.Event, threading.Thread]] = {}
 waiting: dict[str, tuple[str, queue.Queue[Json]]] = {}
@@ -101,8 +102,7 @@ def act(action: str, variables: Any = None, message: str = "", retryable: bool =
 
 def told(error: Exception) -> Json:
     if not isinstance(error, EngineClientError):
-        kinds = {KeyError: "unknown", AttributeError: "unsupported", InvalidVariables: "unsendable"}
-        return {"kind": kinds.get(type(error), "other"), "message": f"{type(error).__name__}: {error}"}
+        return {"kind": RAISED.get(type(error), "other"), "message": f"{type(error).__name__}: {error}"}
     facts = {"kind": KINDS.get(error.code, error.code), "message": error.message, "details": error.details}
     return facts if error.retry_after is None else {**facts, "retryAfterMs": round(error.retry_after * 1000)}
 

@@ -15,7 +15,7 @@ Read from the bottom up; imports go downwards only.
     contract/   operations, errors and shapes, drawn from sdk-contract/
 
 Places kept for what is to come: `replay/` (contract record, replay, fuzz, model, diff), `mutants/` (the defects of
-sdk-contract/mutants.yaml as patches of the stub and of a driver), and targets `pair:`.
+sdk-contract/mutants.yaml as patches of the stub and of a driver).
 """
 
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""From the text of `--target` to a subject: an engine, or an SDK behind its driver."""
+"""From the text of `--target` to a subject: an engine, an SDK behind its driver, or the pair of stub and SDK."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+from rochallor_conformance.cases.model import ENGINE, PAIR, SDK
 from rochallor_conformance.engine.subject import EngineSubject
 from rochallor_conformance.engine.targets import Fleet, Target, read_target
 from rochallor_conformance.running import Subject
 from rochallor_conformance.sdk.manifest import Manifest, read_manifest
 from rochallor_conformance.sdk.subject import SdkSubject
-
-ENGINE, SDK = "engine", "sdk"
 
 
 class Named(NamedTuple):
@@ -33,8 +32,8 @@ def read_subject(text: str) -> Named:
 
     """
     kind, _, rest = text.partition(":")
-    if kind == SDK and rest:
-        return Named(SDK, driver=read_manifest(Path(rest)))
+    if kind in (SDK, PAIR) and rest:
+        return Named(kind, driver=read_manifest(Path(rest)))
     return Named(ENGINE, engine=read_target(text))
 
 
@@ -42,7 +41,7 @@ def read_subject(text: str) -> Named:
 async def opened(named: Named) -> AsyncIterator[Subject]:
     """Give the subject; what was started for it ends with the block."""
     if named.driver is not None:
-        async with SdkSubject(named.driver) as sdk:
+        async with SdkSubject(named.driver, kind=named.kind) as sdk:
             yield sdk
     elif named.engine is not None:
         with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:

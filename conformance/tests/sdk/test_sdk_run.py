@@ -140,3 +140,28 @@ def test_doctor_tells_what_an_sdk_claims(ours, capsys) -> None:
     said = capsys.readouterr().out
     assert "workflow-sdk (Python) over rest, grpc" in said
     assert "drain" in said
+
+
+def test_a_pair_plays_the_engines_cases_through_the_sdk(ours, tmp_path: Path) -> None:
+    """What an SDK can say is played over both transports; what no SDK says is skipped, with the reason."""
+    path = tmp_path / "report.ndjson"
+    cases = ["signal-*", "definition-refuses-an-unknown-boundary-type", "wire-health-*", "task-both-bodies-are-refused"]
+    wanted = [word for case in cases for word in ("--case", case)]
+    assert code_of(["run", "--target", f"pair:{ours.path}", *wanted, "--report", str(path)]) == 0
+    report = read_report(path)
+    statuses = {(result["case"], result["transport"]): result["status"] for result in report.results}
+    assert report.header["target"] == "pair:workflow-sdk (Python)"
+    assert statuses["definition-refuses-an-unknown-boundary-type", "grpc"] == "passed"
+    reasons = {result["case"]: result["reason"] for result in report.results if result["status"] == "skipped"}
+    assert reasons["task-both-bodies-are-refused"].startswith("when[0]: the SDK cannot say this: TypeError")
+    assert any(reason.startswith("no SDK says that: ") for reason in reasons.values())
+    assert sum(status == "passed" for status in statuses.values()) > len(reasons)
+
+
+@pytest.mark.slow
+def test_the_pair_passes_all(ours, tmp_path: Path) -> None:
+    """Stub and Python SDK pass every case of the engine that an SDK can say."""
+    path = tmp_path / "report.ndjson"
+    assert code_of(["run", "--target", f"pair:{ours.path}", "--report", str(path)]) == 0
+    passed = [result for result in read_report(path).results if result["status"] == "passed"]
+    assert len(passed) > 600

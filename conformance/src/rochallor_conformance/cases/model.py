@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 Json = dict[str, Any]
-ENGINE = "engine"
+ENGINE, SDK, PAIR = "engine", "sdk", "pair"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -84,7 +84,7 @@ class Case(msgspec.Struct, frozen=True):
     then: list[Step]
     when: list[Step] = []
     level: str = "MUST"
-    targets: list[str] = msgspec.field(default_factory=lambda: [ENGINE])
+    targets: list[str] = msgspec.field(default_factory=lambda: [ENGINE, PAIR])
     transports: list[str] = msgspec.field(default_factory=lambda: ["rest", "grpc"])
     requires: list[str] = []
     clock: str = "any"

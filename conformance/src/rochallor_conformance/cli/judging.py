@@ -40,7 +40,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 MISSING = "not installed: pip install rochallor-conformance[engines]"
 TARGET_HELP = (
     "engine:sqlite, engine:postgres, engine:stub (started for the run), engine:URL[,grpc=HOST:PORT], "
-    "or sdk:PATH/driver.toml."
+    "sdk:PATH/driver.toml, or pair:PATH/driver.toml (the engine's cases, spoken through an SDK)."
 )
 
 

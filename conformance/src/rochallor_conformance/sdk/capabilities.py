@@ -41,6 +41,19 @@ def needed(case: Case) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def unspeakable(case: Case) -> str:
+    """Return what of a case no SDK can say, "" when an SDK can say all of it."""
+    for where, step in case.steps:
+        for each in (step, *(step.parallel or ())):
+            if each.http is not None or each.rpc is not None:
+                return f"{where} is a request by hand"
+            if each.headers or each.token:
+                return f"{where} is about headers or tokens"
+            if each.call and each.call not in OF_OPERATION:
+                return f"{where} calls {each.call}"
+    return ""
+
+
 def _of_step(step: Step) -> list[str]:
     if step.start_worker is not None:
         return [WORKER]

@@ -40,11 +40,16 @@ class Record(msgspec.Struct, frozen=True):
 
 
 def shapes(record: Record) -> Iterator[str]:
-    """Every request is one that the contract knows."""
+    """Every request is one that the contract knows; what the engine refused may be as wrong as the case wanted it."""
     for each in record.sent:
         if not each.operation or each.args is None:
             yield f"{each.target} is no request of the contract"
-        elif each.transport == REST and each.body is not None and (schema := operations()[each.operation].body_schema):
+        elif (
+            each.is_ok
+            and each.transport == REST
+            and each.body is not None
+            and (schema := operations()[each.operation].body_schema)
+        ):
             yield from (f"{each.target} request {problem}" for problem in shape_problems(schema, each.body))
 
 

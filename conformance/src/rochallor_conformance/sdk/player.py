@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from rochallor_conformance.cases.model import Case, Step
+from rochallor_conformance.cases.model import SDK, Case, Step
 from rochallor_conformance.cases.placeholders import Unbound, look_up, with_bindings, with_namespace
 from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.judging import Difference
@@ -33,7 +33,13 @@ JOB_S = 5.0
 FOREVER_S = 3600.0
 THE_END = "the end"
 LOOK_EVERY_S = 0.02
+LOOK_EVERY_MS = 50
+UNSENDABLE = "unsendable"
 ASYNCHRONOUS = "async-handlers"
+
+
+class Unspoken(Exception):
+    """The SDK cannot say what an engine's case wants to be said; that is no fault of either."""
 
 
 async def play(case: Case, driver: DriverClient, stub: Stub, transport: str, namespace: str) -> Verdict:
@@ -50,6 +56,8 @@ async def play(case: Case, driver: DriverClient, stub: Stub, transport: str, nam
             await playing.run()
     except Failed as failed:
         playing.where, found = failed.where, failed.found
+    except Unspoken as reason:
+        return Verdict("skipped", [], reason=str(reason))
     except TimeoutError:
         found = Difference(f"took longer than {case.limits.get('seconds', SECONDS)} s")
     exchanges = [each.exchange() for each in await stub.sent()]
@@ -120,8 +128,17 @@ class _Play:
             await self._call_myself(step)
             return
         operation = operations()[step.call or ""]
-        told = await self._driver.ask("call", client=CLIENT, op=operation.id, args=self._args(step))
-        self._judge(difference(self._put(step), told), operation.id)
+        waited_ms = 0
+        while True:
+            told = await self._driver.ask("call", client=CLIENT, op=operation.id, args=self._args(step))
+            if told.kind == UNSENDABLE and SDK not in self._case.targets:
+                raise Unspoken(f"{self.where}: the SDK cannot say this: {(told.error or {})['message']}")
+            found = difference(self._put(step), told)
+            if found is None or step.until is None or waited_ms >= step.until.within_ms:
+                break
+            await self._stub.advance(LOOK_EVERY_MS / 1000)
+            waited_ms += LOOK_EVERY_MS
+        self._judge(found, operation.id)
         if told.result is not None:
             self._bind(step, told.result)
 
@@ -135,8 +152,12 @@ class _Play:
             await self._driver.send("call", client=CLIENT, op=each.call, args=self._args(each))
             for each in step.parallel or ()
         ]
-        kinds = [(await self._driver.answer(number)).kind for number in numbers]
-        self._judge(differs({"$unordered": step.outcomes}, kinds, "outcomes"), "parallel")
+        answers = [await self._driver.answer(number) for number in numbers]
+        found = differs({"$unordered": step.outcomes}, [told.kind for told in answers], "outcomes")
+        self._judge(found, "parallel")
+        for each, told in zip(step.parallel or (), answers, strict=True):
+            if told.result is not None:
+                self._bind(each, told.result)
 
     async def advance(self, step: Step) -> None:
         await self._stub.advance(step.advance or 0)

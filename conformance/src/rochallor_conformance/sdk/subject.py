@@ -10,13 +10,13 @@ from types import TracebackType
 from typing import Self
 
 from rochallor_conformance.cases.book import Book
-from rochallor_conformance.cases.model import Case
+from rochallor_conformance.cases.model import SDK, Case
 from rochallor_conformance.engine.judging import Difference
 from rochallor_conformance.engine.player import Verdict
 from rochallor_conformance.planning import Planned
 from rochallor_conformance.report.failures import described
-from rochallor_conformance.report.records import NOT_IMPLEMENTED, PASSED, SKIPPED, Json
-from rochallor_conformance.sdk.capabilities import needed
+from rochallor_conformance.report.records import NOT_IMPLEMENTED, SKIPPED, Json
+from rochallor_conformance.sdk.capabilities import needed, unspeakable
 from rochallor_conformance.sdk.client import DriverClient, DriverFault
 from rochallor_conformance.sdk.manifest import Manifest
 from rochallor_conformance.sdk.player import play
@@ -29,12 +29,13 @@ SETTINGS = frozenset({"tokens", "coercion", "shared-keys", "few-deliveries", "no
 
 
 class SdkSubject:
-    """An SDK behind its driver. `variables` go into the driver's environment."""
+    """An SDK behind its driver, by itself or as one of a pair. `variables` go into the driver's environment."""
 
     at_once = 1
 
-    def __init__(self, manifest: Manifest, variables: Mapping[str, str] | None = None) -> None:
-        self.name = f"sdk:{manifest.name}"
+    def __init__(self, manifest: Manifest, variables: Mapping[str, str] | None = None, kind: str = SDK) -> None:
+        self.name = f"{kind}:{manifest.name}"
+        self._kind = kind
         self._manifest = manifest
         self._variables = dict(variables or {})
         self._stub = Stub()
@@ -71,11 +72,13 @@ class SdkSubject:
         case = planned.case
         if setting := next((each for each in case.requires if each in SETTINGS), ""):
             return {"status": SKIPPED, "reason": f"needs an engine with the setting {setting}"}
+        if SDK not in case.targets and (why := unspeakable(case)):
+            return {"status": SKIPPED, "reason": f"no SDK says that: {why}"}
         if lacking := [each for each in needed(case) if each not in self._manifest.capabilities]:
             return {"status": NOT_IMPLEMENTED, "reason": f"the SDK does not claim {', '.join(lacking)}"}
         verdict = await self._played(planned, namespace)
-        if verdict.status == PASSED:
-            return {"status": PASSED}
+        if verdict.found is None:
+            return {"status": verdict.status, **({"reason": verdict.reason} if verdict.reason else {})}
         return {"status": verdict.status, "failure": self._failure(case, verdict, book, planned.transport)}
 
     async def _played(self, planned: Planned, namespace: str) -> Verdict:
@@ -119,7 +122,7 @@ class SdkSubject:
 
     def _failure(self, case: Case, verdict: Verdict, book: Book, transport: str) -> Json:
         command = shlex.join(["cd", str(self._manifest.folder)]) + " && " + shlex.join(self._manifest.command)
-        target = shlex.quote(f"sdk:{os.path.relpath(self._manifest.path)}")
+        target = shlex.quote(f"{self._kind}:{os.path.relpath(self._manifest.path)}")
         again = f"rochallor-conformance repro {shlex.quote(case.name)} --target {target} --transport {transport}"
         return {**described(case, verdict, book), "command": command, "repro": again}
 

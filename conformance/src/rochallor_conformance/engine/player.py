@@ -147,7 +147,7 @@ class _Play:
         args = with_bindings(step.args, self._bound)
         if step.on:
             args[operation.id_argument] = look_up(self._bound, f"{step.on}.id")
-        if "workerId" not in args and _needs_worker(operation.id):
+        if "workerId" not in args and needs_worker(operation.id):
             args["workerId"] = WORKER
         if operation.has_body and operation.whole_body == "definition":
             args["definition"] = args.get("definition")
@@ -202,6 +202,7 @@ class _Play:
 
 
 @cache
-def _needs_worker(operation: str) -> bool:
+def needs_worker(operation: str) -> bool:
+    """Return whether an operation has to say which worker asks."""
     schema = operations()[operation].body_schema
     return bool(schema) and "workerId" in resolve(at(schema)).get("required", [])

@@ -40,7 +40,7 @@ STARTABLE = frozenset(SETTINGS) - {"kafka-dispatch"}
 
 
 class BadTarget(Exception):
-    """The target cannot be read: engine:sqlite, engine:postgres, engine:stub[,mutant=NAME] or engine:URL[,grpc=…]."""
+    """The target cannot be read: engine:sqlite|postgres|stub, engine:URL[,grpc=HOST:PORT], sdk:PATH or pair:PATH."""
 
 
 class Target(NamedTuple):

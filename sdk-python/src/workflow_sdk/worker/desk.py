@@ -2,8 +2,8 @@
 
 The desk knows every job under way. A job that comes again while its handler is still at work here (its lease ran out at
 an engine that cannot extend it) takes the place of the first delivery: the handler goes on, and the result is reported
-once, under the later claim. One that comes again while the first is being reported waits for the end of that; then a
-result is reported for it, too, and after a failure its handler runs.
+once, under the later claim. One that comes again while the first is being reported is reported with the same
+result; after a failure its handler runs anew.
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ class Desk:
 
     async def _work(self, claimed: Claimed, earlier: Claimed | None) -> None:
         try:
-            if earlier is not None:
-                await earlier.finished.wait()
-            await self._finish(claimed, None if earlier is None else earlier.result)
+            await self._finish(claimed, earlier)
         except Exception:  # noqa: BLE001 - one job must not take the worker down
             _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
         finally:
@@ -125,8 +123,11 @@ class Desk:
         if claimed.is_at_work:
             await claimed.has_left_its_thread()  # only then is there a thread for another job
 
-    async def _finish(self, claimed: Claimed, known: Completed | None) -> None:
-        held = self._reporter.held_result(claimed.job) or known
+    async def _finish(self, claimed: Claimed, earlier: Claimed | None) -> None:
+        held = self._reporter.held_result(claimed.job)
+        if earlier is not None and (held is None or earlier.job["id"] == claimed.job["id"]):
+            await earlier.finished.wait()  # one report of a job at a time
+            held = held or earlier.result
         outcome = await self._execute(claimed) if held is None else claimed.settle(held)
         if outcome is not None:
             await self._reporter.report(claimed.job, outcome)

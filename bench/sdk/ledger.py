@@ -1,4 +1,4 @@
-"""What the mock engine knows: which jobs it gave out, and what became of them. Any of either transport keeps to it."""
+"""What the mock engine knows: which jobs it gave out, and what became of them; for either transport."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TRICKLE_S = 0.02
 
 
 class Given(NamedTuple):
-    """A job as it was given out: its id, and when it appeared, nanoseconds of the monotonic clock all processes share."""
+    """A job as it was given out: its id, and when it appeared, ns of the monotonic clock that all processes share."""
 
     job_id: str
     at_ns: int

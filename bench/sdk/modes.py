@@ -36,17 +36,17 @@ class Mode(NamedTuple):
 MODES = {
     mode.name: mode
     for mode in (
-        Mode(PLAIN, "plain loop, sleeps 0.5 s", "plain", "rest", "original", "sync", 0.5),
-        Mode(NO_SLEEP, "plain loop, sleep removed", "plain", "rest", "original", "sync"),
-        Mode(UNBATCHED, "Runner, REST unbatched, def", "runner", "rest", "original", "sync"),
-        Mode("runner-single-async", "Runner, REST unbatched, async def", "runner", "rest", "original", "async"),
-        Mode(AT_ITS_DEFAULTS, "Runner, REST batched, def", "runner", "rest", "ours", "sync"),
-        Mode("runner-batch-async", "Runner, REST batched, async def", "runner", "rest", "ours", "async"),
-        Mode("runner-grpc-single-async", "Runner, gRPC unbatched, async def", "runner", "grpc", "original", "async"),
-        Mode("runner-grpc-sync", "Runner, gRPC batched, def", "runner", "grpc", "ours", "sync"),
-        Mode("runner-grpc-async", "Runner, gRPC batched, async def", "runner", "grpc", "ours", "async"),
-        Mode("async-single", "AsyncRunner, REST unbatched, async def", "async-runner", "rest", "original", "async"),
-        Mode("async-batch", "AsyncRunner, REST batched, async def", "async-runner", "rest", "ours", "async"),
-        Mode("async-grpc", "AsyncRunner, gRPC batched, async def", "async-runner", "grpc", "ours", "async"),
+        Mode(PLAIN, "plain, sleeps 0.5 s", "plain", "rest", "original", "sync", 0.5),
+        Mode(NO_SLEEP, "plain, sleep removed", "plain", "rest", "original", "sync"),
+        Mode(UNBATCHED, "Runner, REST single, sync", "runner", "rest", "original", "sync"),
+        Mode("runner-single-async", "Runner, REST single, async", "runner", "rest", "original", "async"),
+        Mode(AT_ITS_DEFAULTS, "Runner, REST batched, sync", "runner", "rest", "ours", "sync"),
+        Mode("runner-batch-async", "Runner, REST batched, async", "runner", "rest", "ours", "async"),
+        Mode("runner-grpc-single-async", "Runner, gRPC single, async", "runner", "grpc", "original", "async"),
+        Mode("runner-grpc-sync", "Runner, gRPC batched, sync", "runner", "grpc", "ours", "sync"),
+        Mode("runner-grpc-async", "Runner, gRPC batched, async", "runner", "grpc", "ours", "async"),
+        Mode("async-single", "AsyncRunner, REST single, async", "async-runner", "rest", "original", "async"),
+        Mode("async-batch", "AsyncRunner, REST batched, async", "async-runner", "rest", "ours", "async"),
+        Mode("async-grpc", "AsyncRunner, gRPC batched, async", "async-runner", "grpc", "ours", "async"),
     )
 }

@@ -1,8 +1,8 @@
-"""The plain loop: what one writes against the REST routes without thinking twice, and what the first SDK gave its users.
+"""The plain loop: what one writes against the REST routes at first, and what users of the first SDK had.
 
-One poll for as many jobs as there are slots free, a thread pool for the handlers, one httpx call for every completion on a client that
-all threads share, a fixed sleep between polls. Nothing in it is slowed down on purpose: without its sleep it polls as
-soon as a slot is free.
+One poll for as many jobs as there are slots free, a thread pool for the handlers, one httpx call for every completion
+on a client that all threads share, a fixed sleep between polls. Nothing in it is slowed down on purpose: without its
+sleep it polls as soon as a slot is free.
 """
 
 from __future__ import annotations
@@ -49,7 +49,9 @@ def work(
             jobs = client.post("/v1/jobs/poll", json=asked).raise_for_status().json()["jobs"]
             for job in jobs:
                 pool.submit(finish, job)
-            slots.release(free - len(jobs)) if free > len(jobs) else None
-            time.sleep(sleep_s)
+            if len(jobs) < free:
+                slots.release(free - len(jobs))
+            if sleep_s:
+                time.sleep(sleep_s)
     if errors:
         raise errors[0]

@@ -20,12 +20,16 @@ _LOOK_S = 0.005
 
 
 class Snapshot(NamedTuple):
-    """Where both processes are, at a moment in seconds; CPU in seconds."""
+    """Where both processes are, at a moment in seconds; CPU in seconds.
+
+    `worker_waited_s` is for how long the worker's main thread was ready to run and others had the cores.
+    """
 
     at_s: float
     completed: int
     worker_cpu_s: float
     engine_cpu_s: float
+    worker_waited_s: float
 
 
 class Pair:
@@ -91,7 +95,9 @@ class Pair:
         return dict(seen)
 
     def _snapshot(self, completed: int) -> Snapshot:
-        return Snapshot(time.perf_counter(), completed, _cpu_s(self._worker.pid), _cpu_s(self._engine.pid))
+        worker = self._worker.pid
+        waited_ns = int(Path(f"/proc/{worker}/schedstat").read_text().split()[1])
+        return Snapshot(time.perf_counter(), completed, _cpu_s(worker), _cpu_s(self._engine.pid), waited_ns / 1e9)
 
     def _figures(self) -> dict[str, int]:
         if self._worker.poll() is not None and self._worker.returncode != 0:

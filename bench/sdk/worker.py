@@ -1,6 +1,7 @@
-"""One worker process: `python -m bench.sdk.worker MODE REST_PORT GRPC_PORT`; works until SIGTERM, then says what it did.
+"""One worker process: `python -m bench.sdk.worker MODE REST_PORT GRPC_PORT`; works until SIGTERM.
 
-It is started fresh for every figure, and imports no more than its mode needs, so that its memory is that of a worker.
+It then says what it did. It is started fresh for every figure, and imports no more than its mode needs, so that its
+memory is that of a worker.
 """
 
 from __future__ import annotations

@@ -132,8 +132,10 @@ class Desk:
         registration = claimed.registration
         job_type = str(claimed.job.get("jobType", ""))
         began = self._timing.monotonic()
-        outcome: Outcome | None = no_handler(job_type)
-        if registration is not None:
+        outcome: Outcome | None
+        if registration is None:
+            outcome = no_handler(job_type)
+        else:
             outcome = await claimed.outcome(self._started(registration, claimed))
         self._metrics.handler_latency.labels(job_type=job_type).observe(self._timing.monotonic() - began)
         count(self._metrics, job_type, outcome)

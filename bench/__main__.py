@@ -17,6 +17,8 @@ from rich.console import Console
 from bench import growth, throughput, timers
 from bench.results import keep
 from bench.running import Load
+from bench.sdk import measure as sdk
+from bench.sdk.modes import MODES
 from bench.stores import KINDS, Stores, stores
 
 BOTH = "both"
@@ -44,6 +46,7 @@ def main(context: click.Context) -> None:
     if context.invoked_subcommand is None:
         for command in (throughput_command, growth_command, timers_command):
             context.invoke(command, store=BOTH, rounds=None, quick=True)
+        context.invoke(sdk_command, rounds=None, quick=True, mode=())
 
 
 @main.command("throughput")
@@ -75,18 +78,36 @@ def timers_command(store: str, rounds: int | None, quick: bool) -> None:
     _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick))
 
 
+@main.command("sdk")
+@click.option("--quick", is_flag=True, help="Short windows and one round: to see that it works.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds, each with fresh processes; 1 with --quick.")
+@click.option("--mode", multiple=True, type=click.Choice([*MODES]), help="Only this one; can be repeated.")
+def sdk_command(rounds: int | None, quick: bool, mode: tuple[str, ...]) -> None:
+    """Our workers beside a plain loop, on a mock engine: jobs per second, CPU per job, idling, pickup, memory."""
+    length = sdk.Length(0.5, 1.0, 2.0) if quick else sdk.Length()
+    console = _console()
+    with _void_on_error():
+        figures = sdk.measure(console, rounds=_rounds(rounds, quick, 3), length=length, modes=mode or tuple(MODES))
+    console.print(f"written to {keep('sdk', 'mock', figures)}", highlight=False)
+
+
 def _rounds(wanted: int | None, quick: bool, usual: int) -> int:
     return wanted or (1 if quick else usual)
 
 
 def _measure(what: str, store: str, measure: Measure) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = _LOG_WIDTH
+    console = _console()
     for kind in KINDS if store == BOTH else (store,):
         with _void_on_error(), stores(kind) as place:
             figures: Any = measure(console, place)
         console.print(f"written to {keep(what, kind, figures)}", highlight=False)
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    return console
 
 
 @contextmanager

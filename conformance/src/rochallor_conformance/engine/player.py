@@ -12,9 +12,10 @@ from rochallor_conformance.cases.model import Case, Step
 from rochallor_conformance.cases.placeholders import Unbound, look_up, with_bindings, with_namespace
 from rochallor_conformance.contract.operations import at, operations, resolve
 from rochallor_conformance.engine.bench import Bench
-from rochallor_conformance.engine.judging import Difference, difference
+from rochallor_conformance.engine.judging import difference
 from rochallor_conformance.oracles import Scene, findings
-from rochallor_conformance.transports.exchange import Answer, Exchange, Inexpressible, Journal
+from rochallor_conformance.transports.exchange import Answer, Inexpressible, Journal
+from rochallor_conformance.verdict import Difference, Verdict
 
 WORKER = "worker-1"
 NOBODY = "this-token-is-nobodys"
@@ -33,16 +34,6 @@ class Failed(Exception):
 
 class NotThere(Exception):
     """The engine does not have what the case needs."""
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """How a case ended: passed, failed (with `where` and `found`), or not_implemented (with `reason`)."""
-
-    status: str
-    exchanges: list[Exchange]
-    where: str = ""
-    found: Difference | None = None
-    reason: str = ""
 
 
 async def play(case: Case, bench: Bench, namespace: str) -> Verdict:

@@ -9,9 +9,8 @@ from typing import Any
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.cases.model import Case
 from rochallor_conformance.contract.operations import SERVICE, operations
-from rochallor_conformance.engine.bench import Address
-from rochallor_conformance.engine.player import Verdict
 from rochallor_conformance.transports.exchange import GRPC, Exchange
+from rochallor_conformance.verdict import Address, Verdict
 
 LAST = 5
 LONGEST = 600

@@ -10,8 +10,8 @@ from rochallor_proto import contract
 
 from rochallor_conformance.cases.matchers import ABSENT, mismatches
 from rochallor_conformance.cases.model import Expected, Step
-from rochallor_conformance.engine.judging import Difference
 from rochallor_conformance.sdk.client import Told
+from rochallor_conformance.verdict import Difference
 
 UNSET = msgspec.UNSET
 ANY = "any"

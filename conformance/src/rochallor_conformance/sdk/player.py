@@ -15,15 +15,15 @@ import msgspec
 from rochallor_conformance.cases.model import SDK, Case, Step
 from rochallor_conformance.cases.placeholders import Unbound, look_up, with_bindings, with_namespace
 from rochallor_conformance.contract.operations import operations
-from rochallor_conformance.engine.judging import Difference
 from rochallor_conformance.engine.judging import difference as engine_difference
-from rochallor_conformance.engine.player import NOBODY, Failed, Verdict, needs_worker
+from rochallor_conformance.engine.player import NOBODY, Failed, needs_worker
 from rochallor_conformance.sdk.client import DriverClient, DriverFault
 from rochallor_conformance.sdk.judging import difference, differs
 from rochallor_conformance.sdk.oracles import Record, findings, secrets_in
 from rochallor_conformance.sdk.stub import Stub
 from rochallor_conformance.sdk.wire import Sent
 from rochallor_conformance.transports.exchange import Journal
+from rochallor_conformance.verdict import Difference, Verdict
 
 CLIENT, WORKER = "client-1", "worker-1"
 ROOM = 4

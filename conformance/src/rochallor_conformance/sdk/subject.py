@@ -11,8 +11,6 @@ from typing import Self
 
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.cases.model import SDK, Case
-from rochallor_conformance.engine.judging import Difference
-from rochallor_conformance.engine.player import Verdict
 from rochallor_conformance.planning import Planned
 from rochallor_conformance.report.failures import described
 from rochallor_conformance.report.records import NOT_IMPLEMENTED, SKIPPED, Json
@@ -22,6 +20,7 @@ from rochallor_conformance.sdk.manifest import Manifest
 from rochallor_conformance.sdk.player import play
 from rochallor_conformance.sdk.process import DriverProcess
 from rochallor_conformance.sdk.stub import Stub
+from rochallor_conformance.verdict import Difference, Verdict
 
 RESET_S = 10.0
 SHOWN = 400

@@ -68,7 +68,12 @@ class Worker:
         self._leases = Leases(settings.lease_length, settings.timing)
         self._threads = Threads(settings.parallelism, f"workflow-{settings.worker_id}")
         self._batches = Batches(
-            port, timing=settings.timing, ride=self._ride, on_jobs=self._rode, wanted=settings.batch_reports
+            port,
+            timing=settings.timing,
+            ride=self._ride,
+            on_jobs=self._rode,
+            claimed=lambda: self._slots.taken,
+            wanted=settings.batch_reports,
         )
         self._desk = Desk(
             registry,

@@ -43,7 +43,8 @@ class Outcome(NamedTuple):
 class Journey(NamedTuple):
     """One journey. The first definition is started, the others are what it chains to.
 
-    `effects` counts, by job type, what workers must have done to the rest of the world, each under a key of its own.
+    `effects` counts, by job type, what workers must have done to the rest of the world, each under a key of its own;
+    `repeats` is how many calls more it takes because handlers fail.
     """
 
     name: str
@@ -53,4 +54,9 @@ class Journey(NamedTuple):
     variables: Mapping[str, Any] = {}
     acts: Sequence[Act] = ()
     child: Outcome | None = None
-    has_key: bool = False
+    repeats: int = 0
+
+    @property
+    def calls(self) -> int:
+        """How often handlers are called while nobody kills anything."""
+        return sum(self.effects.values()) + self.repeats

@@ -64,7 +64,7 @@ LOAN_JOURNEYS = (
     Journey(
         "loan, review escalated",
         (_hurried(_BOTH[0]), _DISBURSEMENT),
-        _approved("manual-review/CANCELLED", "escalate"),
+        _approved("manual-review/FAILED", "escalate"),
         {**_PAID, "loan.escalate": 1},
         _applicant(20_000, 3000),
         child=_disbursed(19_700, 300),

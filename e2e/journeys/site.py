@@ -103,8 +103,8 @@ class Site:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.client.close()
-        for child in (self.worker, *self.engines):
-            await (child.kill() if error else child.stop())
+        # All at once: a worker's last poll would be held for seconds by an engine that serves on.
+        await asyncio.gather(*(child.kill() if error else child.stop() for child in (self.worker, *self.engines)))
 
     async def ready(self) -> None:
         """Return when every engine is."""

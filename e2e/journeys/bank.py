@@ -64,16 +64,20 @@ class Bank:
         return Counter(call.job_type for call in set(self.calls_of(root)))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        # The caller may be killed while it waits; what it has done remains.
+        # The caller may be killed before it says anything, which then was not done, and while it waits.
         with suppress(ConnectionError):
-            call = Call(**json.loads(await reader.readline()))
-            self._calls.append(call)
-            hook = self._hooks.pop((call.root, len(self.calls_of(call.root))), None)
-            if hook is not None:
-                await hook()
+            line = await reader.readline()
+            if line:
+                await self._take(Call(**json.loads(line)))
             writer.write(b"{}\n")
             await writer.drain()
         writer.close()
+
+    async def _take(self, call: Call) -> None:
+        self._calls.append(call)
+        hook = self._hooks.pop((call.root, len(self.calls_of(call.root))), None)
+        if hook is not None:
+            await hook()
 
 
 async def tell(ctx: Any) -> None:

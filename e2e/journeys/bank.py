@@ -1,7 +1,7 @@
 """The rest of the world: a service that workers call. It remembers every effect by its key and can hold a caller.
 
-It lives in the driver's process, so it outlives every engine, worker and database that is killed, and a handler that waits
-for its answer is known to be in the middle of its work.
+It lives in the driver's process, so it outlives every engine, worker and database that is killed, and a handler that
+waits for its answer is known to be in the middle of its work.
 """
 
 from __future__ import annotations

@@ -30,8 +30,8 @@ class Act(NamedTuple):
 class Outcome(NamedTuple):
     """How an instance ends. `end` is the END it reached, empty for none.
 
-    `history` is every step execution in any order, by step id; `id/STATUS` when it did not end COMPLETED. `variables` are
-    some of the final ones; a value of `...` only has to be there.
+    `history` is every step execution in any order, by step id; `id/STATUS` when it did not end COMPLETED. `variables`
+    are some of the final ones; a value of `...` only has to be there.
     """
 
     end: str

@@ -40,7 +40,9 @@ def _applicant(amount: int, income: int, *, missed: int = 0, documents: bool = T
 
 
 def _approved(*between: str) -> Outcome:
-    return Outcome("approved", " ".join((_CHECKED, *between, "approve approved")), {"approved": True, "approvedAt": ...})
+    return Outcome(
+        "approved", " ".join((_CHECKED, *between, "approve approved")), {"approved": True, "approvedAt": ...}
+    )
 
 
 def _disbursed(payout: int, fee: int, *between: str) -> Outcome:

@@ -36,6 +36,7 @@ LEGEND = (
     f"ms from start to end, then {ENDED} for as expected; a letter for each kill that changed nothing: "
     f"E engine, W worker, D database; {ELSEWHERE} in its place when it did"
 )
+MODES = UNDISTURBED, KILLED = "undisturbed", "killed"
 Say = Callable[[str], None]
 
 
@@ -81,29 +82,35 @@ class Report:
         return "\n".join(line.rstrip() for line in (*lines, "", LEGEND))
 
 
-async def play(cells: Sequence[Cell], journeys: Sequence[Journey], *, seed: int, kill: bool, say: Say) -> Report:
-    """Play journeys on cells, in this order. `seed` decides when what is killed."""
+def _hush(_sentence: str) -> None:
+    """Say nothing."""
+
+
+async def play(
+    cells: Sequence[Cell], journeys: Sequence[Journey], *, seed: int, modes: Sequence[str] = MODES, say: Say = _hush
+) -> Report:
+    """Play journeys on cells, in this order and these modes. `seed` decides when what is killed."""
     report = Report()
     async with _ground(cells) as (folder, places), Bank() as bank:
         for cell in cells:
-            for short_leases in (False, True) if kill else (False,):
-                say(f"{cell.name}{', with kills' if short_leases else ''}")
-                site = Site(cell, places[cell.store], folder, bank_port=bank.port, short_leases=short_leases)
-                async with site:
-                    stage = _Stage(site, bank, report, seed)
-                    await (stage.killed(journeys) if short_leases else stage.undisturbed(journeys))
+            for mode in modes:
+                say(f"{cell.name}, {mode}")
+                short_leases, place = mode == KILLED, places[cell.store]
+                async with Site(cell, place, folder, bank_port=bank.port, short_leases=short_leases) as site:
+                    stage = _Stage(site, bank, report, mode=mode, seed=seed)
+                    await (stage.killed(journeys) if mode == KILLED else stage.undisturbed(journeys))
     return report
 
 
 class _Stage:
     """One site on which journeys are played one after the other, each under a business key of its own."""
 
-    def __init__(self, site: Site, bank: Bank, report: Report, seed: int) -> None:
+    def __init__(self, site: Site, bank: Bank, report: Report, *, mode: str, seed: int) -> None:
         self._site = site
         self._bank = bank
         self._report = report
         self._seed = seed
-        self._keys = (f"{site.cell.name}-{bank.port}-{id(self)}-{number}" for number in count())
+        self._keys = (f"{site.cell.name} {mode} {number}" for number in count())
 
     async def undisturbed(self, journeys: Sequence[Journey]) -> None:
         # Once for nothing, so that no journey's time is that of a worker that starts.

@@ -33,8 +33,8 @@ class Played(NamedTuple):
 class Player:
     """Plays journeys through one client.
 
-    `after_act` is awaited after the answer to each act, with its number; the start is act 0. A journey that is killed is
-    not judged by how often its handlers were called, for a job whose worker died comes again.
+    `after_act` is awaited after the answer to each act, with its number; the start is act 0. With it, a journey is not
+    judged by how often its handlers were called: it is there for kills, and a job whose worker died comes again.
     """
 
     def __init__(self, client: AsyncClient, bank: Bank, *, after_act: Interlude | None = None) -> None:

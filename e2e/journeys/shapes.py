@@ -1,6 +1,7 @@
 """One journey for each thing a definition can do: gateways, timers, waits, retries, tables, chains, keys, cancelling.
 
-None depends on how long anything takes, so that each may be killed anywhere: what a timer ends would never end otherwise.
+None depends on how long anything takes, so that each may be killed anywhere: what a timer ends would otherwise never
+end.
 """
 
 from __future__ import annotations

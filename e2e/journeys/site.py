@@ -31,7 +31,7 @@ class Cell(NamedTuple):
     @property
     def name(self) -> str:
         """What the table calls it."""
-        return f"{f'{self.engines}×' if self.engines > 1 else ''}{self.store}/{self.transport}"
+        return f"{f'{self.engines}x' if self.engines > 1 else ''}{self.store}/{self.transport}"
 
 
 class ServedEngine(Child):

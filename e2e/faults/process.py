@@ -46,6 +46,11 @@ class Child:
         """Whether the process lives."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, None while it has not."""
+        return self._process.returncode if self._process is not None else None
+
     async def died(self, within_s: float) -> bool:
         """Wait for its death; False when it did not come in time."""
         assert self._process is not None

@@ -41,21 +41,23 @@ Say = Callable[[str], None]
 
 
 class Failure(NamedTuple):
-    """A journey that came out otherwise, and the last history of it and its child."""
+    """A journey that came out otherwise, the last history of it and its child, and how to play it again."""
 
     sentence: str
     history: Sequence[Json]
+    again: str
 
     def __str__(self) -> str:
-        """Show it as it is printed: the sentence, then a line for each step execution."""
+        """Show it as it is printed: the sentence, a line for each step execution, the command."""
         lines = [f"    {json.dumps(item, ensure_ascii=False)}" for item in self.history]
-        return "\n".join([self.sentence, *(lines or ["    there is no history: it was not started"])])
+        return "\n".join([self.sentence, *(lines or ["    there is no history: it was not started"]), self.again])
 
 
 class Report:
     """What came of everything: a text for each field of the table, and the failures."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
         self.marks: dict[tuple[str, Cell], str] = {}
         self.failures: list[Failure] = []
 
@@ -69,7 +71,9 @@ class Report:
             self.marks[field] = f"{played.ms} {mark} "
         if not ok:
             where = f"{journey.name} on {cell.name}" + (f", {kill}" if kill else "")
-            self.failures.append(Failure(f"{where}: {'; '.join(played.problems)}", played.history))
+            again = f"  again: python -m e2e.journeys --store {cell.store} --transport {cell.transport}"
+            again += f' --journey "{journey.name}"' + (f" --kill --seed {self._seed}" if kill else "")
+            self.failures.append(Failure(f"{where}: {'; '.join(played.problems)}", played.history, again))
 
     def table(self) -> str:
         """Return the table, a row for each journey and a column for each cell."""
@@ -90,7 +94,7 @@ async def play(
     cells: Sequence[Cell], journeys: Sequence[Journey], *, seed: int, modes: Sequence[str] = MODES, say: Say = _hush
 ) -> Report:
     """Play journeys on cells, in this order and these modes. `seed` decides when what is killed."""
-    report = Report()
+    report = Report(seed)
     async with _ground(cells) as (folder, places), Bank() as bank:
         for cell in cells:
             for mode in modes:

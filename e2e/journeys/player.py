@@ -15,7 +15,7 @@ from e2e.journeys.journey import Act, Journey, Json
 from e2e.journeys.site import AsyncClient
 from e2e.journeys.verdict import Traces, problems_of
 
-PATIENCE_S = 30.0
+PATIENCE_S = 60.0
 WAIT_MS = 10_000
 LINK_PAUSE_S = 0.01
 TERMINAL = ("COMPLETED", "FAILED", "CANCELLED")

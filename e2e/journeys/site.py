@@ -104,7 +104,11 @@ class Site:
     ) -> None:
         await self.client.close()
         # All at once: a worker's last poll would be held for seconds by an engine that serves on.
-        await asyncio.gather(*(child.kill() if error else child.stop() for child in (self.worker, *self.engines)))
+        children = (self.worker, *self.engines)
+        await asyncio.gather(*(child.kill() if error else child.stop() for child in children))
+        for child in children:
+            if error is None and child.exit_code != 0:
+                raise RuntimeError(f"told to stop, a process ended with {child.exit_code}; {child.said}")
 
     async def ready(self) -> None:
         """Return when every engine is."""

@@ -170,10 +170,10 @@ async def test_the_bank_counts_an_effect_once_and_its_caller_may_die():
 
 @pytest.mark.parametrize("problems", [[], ["parent reached gone, not paid"]])
 def test_a_journey_that_ends_elsewhere_is_an_exit_code_a_sentence_and_its_history(monkeypatch, capsys, problems):
-    """One mark too few is exit code 1, with what was expected and every step execution."""
+    """It is exit code 1, with what was expected, every step execution, and the command to see it again."""
 
     async def broken(cells, journeys, **_more):
-        report = Report()
+        report = Report(1)
         report.note(journeys[0], cells[0], Played(12, [], []))
         report.note(journeys[0], cells[0], Played(34, problems, [ASKED]), "worker killed during handler call 1")
         return report
@@ -183,7 +183,8 @@ def test_a_journey_that_ends_elsewhere_is_an_exit_code_a_sentence_and_its_histor
     printed = capsys.readouterr().out
     assert f"12 ✓ {'✗' if problems else 'W'}\n" in printed
     failure = f"chaining on sqlite/rest, worker killed during handler call 1: {problems and problems[0]}"
-    assert (failure in printed, '"stepId": "ask"' in printed) == (bool(problems), bool(problems))
+    again = 'again: python -m e2e.journeys --store sqlite --transport rest --journey "chaining" --kill --seed 1'
+    assert [part in printed for part in (failure, '"stepId": "ask"', again)] == [bool(problems)] * 3
 
 
 def test_an_unknown_journey_is_answered_with_those_there_are(capsys):

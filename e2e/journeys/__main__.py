@@ -27,7 +27,11 @@ def main(arguments: list[str] | None = None) -> int:
     if given.kill:
         _say(f"seed {given.seed}")
     modes = MODES if given.kill else (UNDISTURBED,)
-    report = asyncio.run(play(cells, journeys, seed=given.seed, modes=modes, say=_say))
+    try:
+        report = asyncio.run(play(cells, journeys, seed=given.seed, modes=modes, say=_say))
+    except RuntimeError as error:  # a process that does not start, or no PostgreSQL
+        _say(f"the matrix could not be played to its end: {error}")
+        return 1
     for failure in report.failures:
         _say(f"\n{failure}")
     _say(f"\n{report.table()}")

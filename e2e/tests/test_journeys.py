@@ -187,6 +187,17 @@ def test_a_journey_that_ends_elsewhere_is_an_exit_code_a_sentence_and_its_histor
     assert [part in printed for part in (failure, '"stepId": "ask"', again)] == [bool(problems)] * 3
 
 
+def test_a_matrix_that_cannot_be_played_is_exit_code_1(monkeypatch, capsys):
+    """Without a server, or with an engine that does not start, nothing has passed."""
+
+    async def nowhere(*_args, **_more):
+        raise RuntimeError("no PostgreSQL here")
+
+    monkeypatch.setattr(command, "play", nowhere)
+    assert command.main([]) == 1
+    assert "could not be played to its end: no PostgreSQL here" in capsys.readouterr().out
+
+
 def test_an_unknown_journey_is_answered_with_those_there_are(capsys):
     """A typing error does not play nothing and pass."""
     with pytest.raises(SystemExit, match="2"):

@@ -19,6 +19,7 @@ from workflow_sdk.handler.registry import Registration
 from workflow_sdk.worker.bell import Bell
 from workflow_sdk.worker.claimed import Claimed
 from workflow_sdk.worker.handlers import registration_of
+from workflow_sdk.worker.reporter import Told
 
 if TYPE_CHECKING:
     from workflow_sdk.worker.leases import Leases
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("workflow_sdk")
 
+OnReported = Callable[[Claimed, Told], object]
+"""Called once for every job that leaves the desk, with what the engine knows of it; the slot may come back later."""
 
 class Desk:
     """Works on jobs, each in a task of its own.
@@ -42,6 +45,7 @@ class Desk:
         metrics: a `Metrics`, or silent ones.
         timing: time.
         on_done: called with each job whose slot is free again.
+        on_reported: called with each job whose report is through or given up, before `on_done`.
 
     """
 
@@ -55,6 +59,7 @@ class Desk:
         metrics: Any,
         timing: Timing,
         on_done: Callable[[Claimed], object],
+        on_reported: OnReported | None = None,
     ) -> None:
         self._registry = registry
         self._reporter = reporter
@@ -63,6 +68,7 @@ class Desk:
         self._metrics = metrics
         self._timing = timing
         self._on_done = on_done
+        self._on_reported = on_reported
         self._under_way: dict[str, Claimed] = {}
         self._tasks: dict[asyncio.Task[None], Claimed] = {}
         self._unreported = 0
@@ -110,23 +116,27 @@ class Desk:
         self._on_done(later)
 
     async def _work(self, claimed: Claimed) -> None:
+        told = Told.NOTHING
         try:
-            await self._finish(claimed)
+            told = await self._finish(claimed)
         except Exception:  # noqa: BLE001 - one job must not take the worker down
             _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
         finally:
             self._forget(claimed)
             self._unreported -= 1
             self._reported.ring()
+            if self._on_reported is not None:
+                self._on_reported(claimed, told)
         if claimed.is_at_work:
             await claimed.has_left_its_thread()  # only then is there a thread for another job
 
-    async def _finish(self, claimed: Claimed) -> None:
+    async def _finish(self, claimed: Claimed) -> Told:
         outcome: Outcome | None = self._reporter.held_result(claimed.job)
         if outcome is None:
             outcome = await self._execute(claimed)
-        if outcome is not None:
-            await self._reporter.report(claimed.job, outcome)
+        if outcome is None:
+            return Told.NOTHING
+        return await self._reporter.report(claimed.job, outcome)
 
     async def _execute(self, claimed: Claimed) -> Outcome | None:
         registration = claimed.registration

@@ -24,6 +24,10 @@ INTERNAL = 500
 INTERNAL_ATTEMPTS = 5
 TOO_LARGE = 413
 
+# What a client error can become an answer to: no answer in time, too many, a token that is not known yet.
+MAY_CHANGE = frozenset({401, 403, 408, 429})
+FIRST_REFUSAL = 400
+
 GIVE_UP_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 5.0
 
@@ -50,6 +54,13 @@ def undeliverable(error: Exception) -> bool:
     return isinstance(error, InvalidVariables) or (
         isinstance(error, EngineClientError) and error.status_code == TOO_LARGE
     )
+
+
+def refused(error: Exception) -> bool:
+    """Return whether the engine itself turned a report down, so that saying it again cannot help."""
+    if not isinstance(error, EngineClientError) or error.status_code in MAY_CHANGE:
+        return False
+    return FIRST_REFUSAL <= error.status_code < INTERNAL
 
 
 def pause_before_next(error: Exception, attempts: int, chance: Callable[[], float]) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.handler.outcome import Completed, Failed, Outcome
@@ -18,6 +19,7 @@ from workflow_sdk.worker.report_rules import (
     may_repeat_complete,
     may_repeat_fail,
     pause_before_next,
+    refused,
     undeliverable,
 )
 
@@ -33,6 +35,16 @@ Send = Callable[[Mapping[str, Any], Outcome], Awaitable[object]]
 """`await send(job, outcome)` sends it once; raises what went wrong."""
 Pause = Callable[[float], Awaitable[bool]]
 """`await pause(seconds)`; True when it was cut short because the worker gives up."""
+
+
+class Told(Enum):
+    """What the engine knows of an outcome."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """It said for good that it does not want it: the job is unknown, over, or somebody else's."""
+    NOTHING = "nothing"
+    """It did not hear it, as far as is known, or said nothing that can be relied upon."""
 
 
 class Reporter:
@@ -57,8 +69,8 @@ class Reporter:
         """Return the result of an earlier delivery of this step execution that is not acknowledged yet."""
         return self._held.get(job.get("stepExecutionId") or "")
 
-    async def report(self, job: Mapping[str, Any], outcome: Outcome) -> bool:
-        """Send the outcome, again if need be; return whether the engine acknowledged it."""
+    async def report(self, job: Mapping[str, Any], outcome: Outcome) -> Told:
+        """Send the outcome, again if need be; return what the engine knows of it."""
         self._hold(job, outcome)
         error = await self._deliver(job, outcome)
         if error is not None and isinstance(outcome, Completed) and undeliverable(error):
@@ -66,11 +78,11 @@ class Reporter:
             error = await self._deliver(job, Failed(f"the result cannot be delivered: {error}", retryable=False))
         if error is None:
             self._release(job)
-            return True
+            return Told.ACCEPTED
         if getattr(error, "status_code", None) == _CONFLICT:
             self._on_conflict()
         _log.error("the report of job %s was not accepted: %s", job.get("id"), error)
-        return False
+        return Told.REFUSED if refused(error) else Told.NOTHING
 
     async def _deliver(self, job: Mapping[str, Any], outcome: Outcome) -> Exception | None:
         """Send until acknowledged or hopeless; return the error it ended with, None when acknowledged."""

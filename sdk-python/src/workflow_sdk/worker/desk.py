@@ -34,6 +34,7 @@ _log = logging.getLogger("workflow_sdk")
 OnReported = Callable[[Claimed, Told], object]
 """Called once for every job that leaves the desk, with what the engine knows of it; the slot may come back later."""
 
+
 class Desk:
     """Works on jobs, each in a task of its own.
 

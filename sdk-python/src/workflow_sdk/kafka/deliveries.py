@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from workflow_sdk.kafka.record import CorruptRecord, Dispatched, read
 from workflow_sdk.worker.claimed import Claimed
-from workflow_sdk.worker.reporter import Told
+from workflow_sdk.worker.report_rules import GIVE_UP_SECONDS, Told
 
 if TYPE_CHECKING:
     from workflow_sdk.kafka.offsets import Offsets
@@ -61,6 +61,7 @@ class Delivery:
         keeper: who read it.
         dispatched: the job in it, once that was looked for.
         followers: records of the same work that came while this one was under way.
+        broken_since: when the engine first answered its report with an internal error.
 
     """
 
@@ -69,6 +70,7 @@ class Delivery:
     keeper: Keeper
     dispatched: Dispatched | None = None
     followers: list[Delivery] = field(default_factory=list)
+    broken_since: float | None = None
 
     @property
     def work(self) -> str:
@@ -83,13 +85,20 @@ class Deliveries:
     Args:
         start: begins to work on a job in a lane; its slot is taken by then.
         seen: the ids of what is settled.
-        dead_letter: gets what is no job.
+        dead_letter: gets what is no job, or no engine will ever take.
+        monotonic: seconds that only grow.
 
     """
 
     def __init__(
-        self, start: Callable[[Job, Lane], object], *, seen: DeduplicationCache, dead_letter: DeadLetter
+        self,
+        start: Callable[[Job, Lane], object],
+        *,
+        seen: DeduplicationCache,
+        dead_letter: DeadLetter,
+        monotonic: Callable[[], float],
     ) -> None:
+        self._monotonic = monotonic
         self._start = start
         self._seen = seen
         self._dead_letter = dead_letter
@@ -119,7 +128,9 @@ class Deliveries:
         delivery = self._under_way.pop(claimed.key)
         assert delivery.dispatched is not None, "it was read"
         followers, delivery.followers = delivery.followers, []
-        if told is Told.NOTHING:
+        if told is Told.BROKEN and self._has_been_broken_for_long(delivery):
+            self._bury(delivery, f"the engine answered its reports with internal errors for {GIVE_UP_SECONDS:g} s")
+        elif told in {Told.BROKEN, Told.NOTHING}:
             self._later(delivery)
         else:
             self._seen.seen(delivery.dispatched.dedup_key)
@@ -132,6 +143,12 @@ class Deliveries:
         for pause in self._pauses:
             pause.cancel()
         self._pauses.clear()
+
+    def _has_been_broken_for_long(self, delivery: Delivery) -> bool:
+        now = self._monotonic()
+        if delivery.broken_since is None:
+            delivery.broken_since = now
+        return now - delivery.broken_since > GIVE_UP_SECONDS
 
     def _bury(self, delivery: Delivery, reason: str) -> None:
         try:

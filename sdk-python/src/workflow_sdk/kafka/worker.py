@@ -37,7 +37,7 @@ class KafkaWorker:
         connect: makes a port for leases, should a job have one; None keeps them over `port`.
         consumer: makes the consumer for a job type.
         seen: the ids of what is settled.
-        dead_letter: gets records that are no jobs.
+        dead_letter: gets records that are no jobs, or that the engine never takes a report of.
 
     """
 
@@ -56,7 +56,9 @@ class KafkaWorker:
         self._registry = registry
         self._settings = settings
         self._consumer = consumer
-        self._deliveries = Deliveries(self._start, seen=seen, dead_letter=dead_letter)
+        self._deliveries = Deliveries(
+            self._start, seen=seen, dead_letter=dead_letter, monotonic=settings.timing.monotonic
+        )
         self._workshop = Workshop(
             port,
             registry,

@@ -41,8 +41,9 @@ class KafkaRunner:
         metrics: a `Metrics`; None counts nothing.
         shutdown_timeout: seconds that a stop waits for jobs under way.
         batch_reports: whether results may ride together, where the engine takes them so.
-        dead_letter: called with each record that is no job and the reason, on the worker's loop, before it is committed
-            past; if it raises, it is asked again. None logs an error.
+        dead_letter: called with a record and a reason, on the worker's loop, before the record is committed past: it
+            is no job, or its reports met nothing but internal errors for ten minutes. If it raises, it is asked again.
+            None logs an error.
         consumer: makes the consumer of a job type, for tests; None takes confluent-kafka.
         timing: time and chance, for tests.
 

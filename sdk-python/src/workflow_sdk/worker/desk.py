@@ -19,7 +19,7 @@ from workflow_sdk.handler.registry import Registration
 from workflow_sdk.worker.bell import Bell
 from workflow_sdk.worker.claimed import Claimed
 from workflow_sdk.worker.handlers import registration_of
-from workflow_sdk.worker.reporter import Told
+from workflow_sdk.worker.report_rules import Told
 
 if TYPE_CHECKING:
     from workflow_sdk.worker.leases import Leases

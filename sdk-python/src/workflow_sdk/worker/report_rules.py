@@ -7,6 +7,7 @@ fence, so it is repeated only when the first one provably did nothing.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from workflow_sdk.errors import ConnectionFailed, EngineClientError, InvalidVariables
@@ -30,6 +31,18 @@ FIRST_REFUSAL = 400
 
 GIVE_UP_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Told(Enum):
+    """What the engine knows of an outcome."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """It said for good that it does not want it: the job is unknown, over, or somebody else's."""
+    BROKEN = "broken"
+    """It answered that something is wrong with it, which may pass, or may be how it says REFUSED."""
+    NOTHING = "nothing"
+    """It did not hear it, as far as is known, or would have if it had let this worker in."""
 
 
 def may_repeat_complete(error: Exception, attempts: int) -> bool:
@@ -56,11 +69,13 @@ def undeliverable(error: Exception) -> bool:
     )
 
 
-def refused(error: Exception) -> bool:
-    """Return whether the engine itself turned a report down, so that saying it again cannot help."""
+def told_by(error: Exception) -> Told:
+    """Return what the engine knows of an outcome whose report ended with `error`."""
     if not isinstance(error, EngineClientError) or error.status_code in MAY_CHANGE:
-        return False
-    return FIRST_REFUSAL <= error.status_code < INTERNAL
+        return Told.NOTHING
+    if error.status_code == INTERNAL:
+        return Told.BROKEN
+    return Told.REFUSED if FIRST_REFUSAL <= error.status_code < INTERNAL else Told.NOTHING
 
 
 def pause_before_next(error: Exception, attempts: int, chance: Callable[[], float]) -> float:

@@ -10,16 +10,16 @@ from __future__ import annotations
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
-from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.handler.outcome import Completed, Failed, Outcome
 from workflow_sdk.worker.report_rules import (
     GIVE_UP_SECONDS,
+    Told,
     may_repeat_complete,
     may_repeat_fail,
     pause_before_next,
-    refused,
+    told_by,
     undeliverable,
 )
 
@@ -35,16 +35,6 @@ Send = Callable[[Mapping[str, Any], Outcome], Awaitable[object]]
 """`await send(job, outcome)` sends it once; raises what went wrong."""
 Pause = Callable[[float], Awaitable[bool]]
 """`await pause(seconds)`; True when it was cut short because the worker gives up."""
-
-
-class Told(Enum):
-    """What the engine knows of an outcome."""
-
-    ACCEPTED = "accepted"
-    REFUSED = "refused"
-    """It said for good that it does not want it: the job is unknown, over, or somebody else's."""
-    NOTHING = "nothing"
-    """It did not hear it, as far as is known, or said nothing that can be relied upon."""
 
 
 class Reporter:
@@ -82,7 +72,7 @@ class Reporter:
         if getattr(error, "status_code", None) == _CONFLICT:
             self._on_conflict()
         _log.error("the report of job %s was not accepted: %s", job.get("id"), error)
-        return Told.REFUSED if refused(error) else Told.NOTHING
+        return told_by(error)
 
     async def _deliver(self, job: Mapping[str, Any], outcome: Outcome) -> Exception | None:
         """Send until acknowledged or hopeless; return the error it ended with, None when acknowledged."""

@@ -37,6 +37,8 @@ class Consumer:
         self.polls = 0
         self.closed = False
         self.faults = deque()
+        self.commits_to_fail = 0
+        self._unanswered = []
         self._listener = None
         self._events = deque()
         self._busy = False
@@ -62,7 +64,8 @@ class Consumer:
                 await self._bell.wait(seconds)
             while self._events:
                 await self._happen(*self._events.popleft())
-            self._fail()
+            self._fail(self.faults)
+            self._answer()
             return self._fetch(max_records)
 
     async def pause(self, partitions):
@@ -75,9 +78,7 @@ class Consumer:
 
     async def commit(self, offsets):
         async with self._alone():
-            await asyncio.sleep(0.001)
-            self._fail()
-            self._commit(offsets)
+            self._unanswered.append(offsets)
 
     async def close(self):
         async with self._alone():
@@ -107,11 +108,19 @@ class Consumer:
             self.log.committed[self.topic, partition] = offset
             self.log.commits.append((partition, offset))
 
-    def _fail(self):
-        if self.faults:
-            fault = self.faults.popleft()
-            if fault is not None:
-                raise fault
+    def _answer(self):
+        asked, self._unanswered = self._unanswered, []
+        for offsets in asked:
+            if self.commits_to_fail:
+                self.commits_to_fail -= 1
+                continue
+            known = {each: offset for each, offset in offsets.items() if each in self.positions}
+            self._commit(known)
+            self._listener.committed(known)
+
+    def _fail(self, faults):
+        if faults:
+            raise faults.popleft()
 
     def _open(self):
         return [each for each in self.positions if each not in self.paused]

@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+from confluent_kafka import Consumer, KafkaError, Message, TopicPartition
 
 from workflow_sdk.kafka.intake import LET_GO_SECONDS
 from workflow_sdk.kafka.port import ConsumerBroken, Listener, Record
@@ -52,7 +53,8 @@ class ConfluentConsumer:
     """
 
     def __init__(self, settings: Mapping[str, Any], name: str) -> None:
-        self._consumer = Consumer(dict(settings))
+        self._on_commit: Callable[[Mapping[int, int]], object] | None = None
+        self._consumer = Consumer({**settings, "on_commit": self._answered})
         self._threads = Threads(1, name)
         self._topic = ""
 
@@ -68,15 +70,12 @@ class ConfluentConsumer:
             asked(listener.came(_numbers(partitions)))
 
         def on_revoke(_: Consumer, partitions: list[TopicPartition]) -> None:
-            offsets = asked(listener.going(_numbers(partitions)))
-            try:
-                self._commit(offsets)
-            except KafkaException as error:
-                _log.warning("%s: partitions went before they could be committed: %s", topic, error)
+            self._commit(asked(listener.going(_numbers(partitions))))  # the library sends it before it lets go
 
         def on_lost(_: Consumer, partitions: list[TopicPartition]) -> None:
             asked(listener.lost(_numbers(partitions)))
 
+        self._on_commit = lambda offsets: loop.call_soon_threadsafe(listener.committed, offsets)
         await self._threads.run(
             lambda: self._consumer.subscribe([topic], on_assign=on_assign, on_revoke=on_revoke, on_lost=on_lost)
         )
@@ -95,7 +94,7 @@ class ConfluentConsumer:
         await self._threads.run(self._consumer.resume, self._places(partitions))
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        """Commit, and wait until it is done."""
+        """Ask for a commit; the answer comes with a poll."""
         await self._threads.run(self._commit, offsets)
 
     async def close(self) -> None:
@@ -114,12 +113,19 @@ class ConfluentConsumer:
         return [_record(message) for message in [first, *more] if _is_record(message)]
 
     def _commit(self, offsets: Mapping[int, int]) -> None:
-        if not offsets:
-            return
-        places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
-        for place in self._consumer.commit(offsets=places, asynchronous=False) or ():
-            if place.error is not None:
-                raise KafkaException(place.error)
+        if offsets:
+            places = [TopicPartition(self._topic, partition, offset) for partition, offset in offsets.items()]
+            self._consumer.commit(offsets=places, asynchronous=True)
+
+    def _answered(self, error: KafkaError | None, places: list[TopicPartition]) -> None:
+        """Hear, within `poll` or `close`, what became of a commit."""
+        failed = error or next((place.error for place in places if place.error is not None), None)
+        if failed is not None:
+            _log.warning("%s: offsets are not committed yet: %s", self._topic, failed)
+        taken = {place.partition: place.offset for place in places if error is None and place.error is None}
+        if taken and self._on_commit is not None:
+            with suppress(RuntimeError):  # the loop is closed: nobody wants to know any more
+                self._on_commit(taken)
 
     def _places(self, partitions: Collection[int]) -> list[TopicPartition]:
         return [TopicPartition(self._topic, partition) for partition in partitions]

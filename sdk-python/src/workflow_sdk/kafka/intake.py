@@ -31,6 +31,7 @@ COMMIT_SECONDS = 1.0
 """How often offsets are committed; what a crash repeats is what ended since."""
 LET_GO_SECONDS = 5.0
 """How long a partition that is taken away waits for its jobs under way, so that its next owner does not repeat them."""
+LAST_COMMIT_SECONDS = 5.0
 ERROR_SECONDS = 1.0
 MOST_PER_POLL = 500
 
@@ -67,21 +68,15 @@ class Intake:
         self._errors = 0
 
     async def run(self) -> None:
-        """Read until told to leave; then commit what is done, and leave the group."""
+        """Read until told to leave; then commit what is done, and leave the group. If cancelled, just end."""
         try:
             await self._consumer.subscribe(self._topic, self)
             while not self._leaving:
-                try:
-                    await self._round()
-                except ConsumerBroken:
-                    raise
-                except Exception as error:  # noqa: BLE001 - a worker outlives its brokers
-                    await self._after_error(error)
-                else:
-                    self._errors = 0
-        finally:
-            self._leaving = True
+                await self._try_a_round()
+        except Exception:
             await self._leave()
+            raise
+        await self._leave()
 
     def stop(self) -> None:
         """Begin no more jobs. Records that wait are left to whoever reads them next."""
@@ -131,6 +126,12 @@ class Intake:
         done = self._to_commit(partitions)
         await self.lost(partitions)
         return done
+
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        """Note what the brokers remember."""
+        for partition, offset in offsets.items():
+            if partition in self._partitions:
+                self._partitions[partition].committed(offset)
 
     async def lost(self, partitions: Collection[int]) -> None:
         """Forget partitions; their jobs under way are finished and reported, and perhaps done twice."""
@@ -191,23 +192,36 @@ class Intake:
         offsets = self._to_commit(self._partitions)
         if offsets:
             await self._consumer.commit(offsets)
-            for partition, offset in offsets.items():
-                self._partitions[partition].committed(offset)
 
     def _to_commit(self, partitions: Collection[int]) -> dict[int, int]:
         found = {each: self._partitions[each].to_commit for each in partitions if each in self._partitions}
         return {partition: offset for partition, offset in found.items() if offset is not None}
 
-    async def _after_error(self, error: Exception) -> None:
-        self._errors += 1
-        if self._errors & (self._errors - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: an outage must not fill the log
-            _log.warning("%s: reading or committing failed (%d in a row): %s", self._topic, self._errors, error)
-        if not self._leaving:
-            await self._changed.wait(ERROR_SECONDS)
+    async def _try_a_round(self) -> None:
+        try:
+            await self._round()
+        except ConsumerBroken:
+            raise
+        except Exception as error:  # noqa: BLE001 - a worker outlives its brokers
+            self._errors += 1
+            if self._errors & (self._errors - 1) == 0:  # the 1st, 2nd, 4th, 8th ...: an outage must not fill the log
+                _log.warning("%s: reading failed (%d in a row): %s", self._topic, self._errors, error)
+            if not self._leaving:
+                await self._changed.wait(ERROR_SECONDS)
+        else:
+            self._errors = 0
 
     async def _leave(self) -> None:
+        self._leaving = self._stopping = True
         try:
-            await self._commit()
-        except Exception as error:  # noqa: BLE001 - what is not committed comes again
+            await self._commit_the_last()
+        except Exception as error:  # noqa: BLE001 - what is not committed comes again, which is all that can happen
             _log.warning("%s: the last commit failed, so some records come again: %s", self._topic, error)
         await self._consumer.close()
+
+    async def _commit_the_last(self) -> None:
+        ends_at = self._timing.monotonic() + LAST_COMMIT_SECONDS
+        await self._open_or_close(is_open=False)
+        await self._commit()
+        while self._to_commit(self._partitions) and self._timing.monotonic() < ends_at:
+            self._received(await self._consumer.poll(1, LAST_COMMIT_SECONDS / 50))

@@ -42,6 +42,9 @@ class Listener(Protocol):
     async def going(self, partitions: Collection[int]) -> Mapping[int, int]:
         """Let go of partitions; return the offsets to commit for them before they go."""
 
+    def committed(self, offsets: Mapping[int, int]) -> None:
+        """Note, within a call of `poll`, what the brokers remember from now on."""
+
     async def lost(self, partitions: Collection[int]) -> None:
         """Let go of partitions that are somebody else's already: it is too late to commit."""
 
@@ -71,7 +74,11 @@ class Consumer(Protocol):
         """Fetch them again, from where they were paused."""
 
     async def commit(self, offsets: Mapping[int, int]) -> None:
-        """Remember, by partition, the offset of the next record to read; returns when the brokers know it."""
+        """Ask the brokers to remember, by partition, the offset of the next record to read.
+
+        Does not wait for them: while a group changes they may be silent for long, and polls have to go on. The listener
+        hears what they took; what they did not take has to be asked for again.
+        """
 
     async def close(self) -> None:
         """Leave the group."""

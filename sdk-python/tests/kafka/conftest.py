@@ -35,6 +35,7 @@ class Consumer:
         self.paused = set()
         self.positions = {}
         self.polls = 0
+        self.pauses = 0
         self.closed = False
         self.faults = deque()
         self.commits_to_fail = 0
@@ -70,6 +71,7 @@ class Consumer:
 
     async def pause(self, partitions):
         async with self._alone():
+            self.pauses += 1
             self.paused |= set(partitions)
 
     async def resume(self, partitions):

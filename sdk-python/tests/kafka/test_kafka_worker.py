@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import pairwise
 
 import pytest
 from workflow_sdk.errors import ConnectionFailed, InternalError, NotFound
@@ -64,6 +65,33 @@ def test_full_slots_pause_and_free_slots_resume(bench):
     bench.run(script, parallelism=3)
     assert bench.most_running == 3
     assert set(bench.ran.values()) == {1}
+
+
+def test_a_moment_without_slots_is_no_pause(bench):
+    """What the library has fetched ahead is not thrown away when jobs are quick: two slots, a hundred jobs."""
+    for number in range(100):
+        bench.log.publish(f"j{number}", variables={"seconds": 0.02})
+
+    async def script():
+        await bench.until(lambda: len(bench.engine.completed) == 100)
+        return bench.consumer.pauses
+
+    assert bench.run(script, parallelism=2) == 0
+    assert bench.most_running == 2
+
+
+def test_a_rate_is_kept(bench):
+    """Two starts a second: a burst of two, then one every half second."""
+    starts = []
+
+    @bench.registry.register("rated", rate_limit=2)
+    async def rated(_):
+        starts.append(asyncio.get_running_loop().time())
+
+    for number in range(8):
+        bench.log.publish(f"j{number}", "rated")
+    bench.run(lambda: bench.until(lambda: len(bench.engine.completed) == 8))
+    assert [round(after - before, 1) for before, after in pairwise(starts)] == [0, *[0.5] * 6]
 
 
 def test_a_paused_consumer_is_polled_all_the_same(bench):

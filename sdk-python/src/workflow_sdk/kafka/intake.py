@@ -32,6 +32,8 @@ COMMIT_SECONDS = 1.0
 LET_GO_SECONDS = 5.0
 """How long a partition that is taken away waits for its jobs under way, so that its next owner does not repeat them."""
 LAST_COMMIT_SECONDS = 5.0
+PATIENCE_SECONDS = 0.1
+"""How long slots are full before reading pauses: a pause throws away what the library has fetched ahead."""
 ERROR_SECONDS = 1.0
 MOST_PER_POLL = 500
 
@@ -144,15 +146,24 @@ class Intake:
 
     async def _round(self) -> None:
         self.feed()
-        room = self._room()
-        since = self._slots.given_back
+        room = await self._room_soon()
         await self._open_or_close(is_open=room > 0)
         self._received(await self._consumer.poll(max(room, 1), POLL_SECONDS if room else 0.0))
         if self._timing.monotonic() >= self._committed_at + COMMIT_SECONDS:
             await self._commit()
-        if not room and self._slots.given_back == since and not self._leaving:
+
+    async def _room_soon(self) -> int:
+        """Return for how many records there is room, after some patience if for none."""
+        ends_at = self._timing.monotonic() + (POLL_SECONDS if self._paused else PATIENCE_SECONDS)
+        while not (room := self._room()) and not self._leaving:
+            left = ends_at - self._timing.monotonic()
+            if left <= 0:
+                break
             rate = self._lane.seconds_until_more()
-            await self._changed.wait(POLL_SECONDS if rate is None else min(rate, POLL_SECONDS))
+            await self._changed.wait(left if rate is None else min(left, rate))
+            if rate is not None:
+                self.feed()
+        return room
 
     def _room(self) -> int:
         if self._stopping or self._waiting:

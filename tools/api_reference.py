@@ -21,8 +21,10 @@ MODULES = (
     "workflow_sdk.handler.registry",
     "workflow_sdk.handler.context",
     "workflow_sdk.runner.runner",
+    "workflow_sdk.runner.kafka_runner",
     "workflow_sdk.client.rest",
     "workflow_sdk.client.grpc",
+    "workflow_sdk.client.face",
     "workflow_sdk.client.base",
     "workflow_sdk.definition",
     "workflow_sdk.testing",
@@ -40,9 +42,6 @@ itself exports what most programs need. Times are in seconds, or in milliseconds
 
 In signatures, `Json` is a dict as JSON has it, `Next` a step or its id, `Conditions` a dict of expression to step,
 `Duration` ISO 8601 text or a `timedelta`.
-
-Not kept by today's `Runner`, which says so in its log when it starts: `max_concurrency`, `rate_limit` and `timeout` of
-a handler. So `ctx.deadline` is None and `ctx.cancelled` is False in a worker.
 """
 
 _WIDE = 100

@@ -21,7 +21,6 @@ from workflow_sdk.worker.report_rules import GIVE_UP_SECONDS, Told
 if TYPE_CHECKING:
     from workflow_sdk.kafka.offsets import Offsets
     from workflow_sdk.kafka.port import Record
-    from workflow_sdk.runner.deduplication_cache import DeduplicationCache
     from workflow_sdk.worker.limits import Lane
     from workflow_sdk.worker.ports import Job
 
@@ -39,6 +38,15 @@ def log_dead_letter(record: Record, reason: str) -> None:
     _log.error(
         "skipping the record at %s, partition %d, offset %d: %s", record.topic, record.partition, record.offset, reason
     )
+
+
+class Seen(Protocol):
+    """A set that remembers ids for a while: a `DeduplicationCache`."""
+
+    def seen(self, key: str, /) -> bool:
+        """Remember an id."""
+
+    def __contains__(self, key: str, /) -> bool: ...
 
 
 class Keeper(Protocol):
@@ -94,7 +102,7 @@ class Deliveries:
         self,
         start: Callable[[Job, Lane], object],
         *,
-        seen: DeduplicationCache,
+        seen: Seen,
         dead_letter: DeadLetter,
         monotonic: Callable[[], float],
     ) -> None:

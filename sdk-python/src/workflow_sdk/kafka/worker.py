@@ -8,14 +8,13 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.kafka.deliveries import DeadLetter, Deliveries
+from workflow_sdk.kafka.deliveries import DeadLetter, Deliveries, Seen
 from workflow_sdk.kafka.intake import Intake
 from workflow_sdk.worker.limits import Lane, lane_of
 from workflow_sdk.worker.workshop import LOOK_SECONDS, Workshop
 
 if TYPE_CHECKING:
     from workflow_sdk.kafka.port import Consumer
-    from workflow_sdk.runner.deduplication_cache import DeduplicationCache
     from workflow_sdk.worker.ports import Job, Port
     from workflow_sdk.worker.settings import WorkerSettings
     from workflow_sdk.worker.stop import Stop
@@ -50,7 +49,7 @@ class KafkaWorker:
         connect: Callable[[], Port] | None = None,
         *,
         consumer: Callable[[str], Consumer],
-        seen: DeduplicationCache,
+        seen: Seen,
         dead_letter: DeadLetter,
     ) -> None:
         self._registry = registry

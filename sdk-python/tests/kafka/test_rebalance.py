@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from workflow_sdk.errors import ConnectionFailed
 
 
 def test_a_partition_that_goes_waits_a_moment_for_its_jobs(bench):
@@ -40,20 +41,44 @@ def test_what_takes_longer_is_left_to_the_next_owner(bench):
 
 
 def test_what_waits_for_a_slot_goes_with_its_partition(bench):
-    """A record without a slot is not begun any more, and does not hold the partition up."""
-    bench.log.partitions = (0, 1)
+    """A record without a slot is not begun any more, and holds nothing up."""
     bench.registry.register("other", bench.work)
-    bench.log.publish("j", variables={"seconds": 2})
+    bench.log.publish("one", variables={"seconds": 60})
+    bench.log.publish("two", "other", variables={"seconds": 60})
 
     async def script():
         await bench.until(lambda: bench.running == 1)
-        bench.consumer.rebalance("going", 0)
-        await bench.until(lambda: 0 not in bench.consumer.positions, 5)
-        bench.log.publish("later", partition=1)
-        await bench.until(lambda: bench.log.committed_at(1) == 1)
+        await asyncio.sleep(1)
+        (waiting,) = {"one", "two"} - bench.ran.keys()
+        consumer = bench.consumers["work" if waiting == "one" else "other"]
+        assert consumer.positions == {0: 1}
+        consumer.rebalance("going", 0)
+        await bench.until(lambda: not consumer.positions, 1)
+        await asyncio.sleep(100)
+        assert waiting not in bench.ran
 
     bench.run(script, parallelism=1)
-    assert bench.log.committed_at(0) == 1
+
+
+def test_what_was_to_be_tried_again_goes_with_its_partition(bench):
+    """Its next owner tries it; this worker does not, when its pause is over."""
+    bench.engine.faults.append(ConnectionFailed("reset", sent=True))
+
+    @bench.registry.register("work")
+    async def failing(ctx):
+        bench.ran[ctx["id"]] += 1
+        raise ValueError("no")
+
+    bench.log.publish("j")
+
+    async def script():
+        await bench.until(lambda: bench.engine.reports == 1)
+        await asyncio.sleep(1)
+        bench.consumer.rebalance("lost", 0)
+        await asyncio.sleep(60)
+
+    bench.run(script)
+    assert (bench.ran["j"], bench.log.commits) == (1, [])
 
 
 def test_a_lost_partition_is_not_committed(bench):

@@ -29,7 +29,7 @@ from workflow_sdk.worker.desk import Desk
 from workflow_sdk.worker.pace import Rest
 from workflow_sdk.worker.poller import Poller
 from workflow_sdk.worker.reporter import Reporter
-from workflow_sdk.worker.worker import Worker
+from workflow_sdk.worker.workshop import Workshop
 
 OPTIONAL = {
     *("reason", "business_key", "keyword", "completed_by", "result", "expected_revision", "page_size", "variables"),
@@ -150,10 +150,10 @@ def retries_4xx():
 
 
 def no_drain():
-    async def drained(_worker, polling):
-        await polling.end()
+    async def drained(_workshop, intake):
+        await intake.end()
 
-    Worker._drained = drained
+    Workshop._drained = drained
 
 
 def leaks_token():
@@ -191,7 +191,7 @@ def slot_lost():
         return await original(self, job, outcome)
 
     wrap(Reporter, "report", report)
-    wrap(Worker, "_done", lambda original, self, claimed: (
+    wrap(Workshop, "_done", lambda original, self, claimed: (
         None if claimed.job["id"] in failed else original(self, claimed)
     ))  # fmt: skip
 

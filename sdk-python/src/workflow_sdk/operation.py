@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 from workflow_sdk.errors import InvalidVariables
@@ -53,8 +53,7 @@ class Param:
         return self.proto or self.arg
 
 
-@dataclass(frozen=True)
-class RestRequest:
+class RestRequest(NamedTuple):
     """What to send; the client adds the base URL and a timeout."""
 
     method: str
@@ -93,6 +92,10 @@ class Operation:
     unwrap: str = ""
     items: str = ""
 
+    @cached_property
+    def _has_fields(self) -> bool:
+        return any(param.where == "body" for param in self.params)
+
     def rest_request(self, args: Args) -> RestRequest:
         """Return the REST request for these arguments. None and empty text mean absent and are not sent.
 
@@ -103,7 +106,7 @@ class Operation:
         path = self.path
         query: dict[str, Any] = {}
         headers: dict[str, str] = {}
-        body: Any = {} if any(param.where == "body" for param in self.params) else None
+        body: Any = {} if self._has_fields else None
         for param in self.params:
             value = args.get(param.arg)
             if param.where == "path":

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import sys
-from asyncio.subprocess import DEVNULL, PIPE
+from asyncio.subprocess import PIPE
 from collections import deque
 from collections.abc import Mapping
 from typing import Self
@@ -16,6 +16,7 @@ from rochallor_conformance.transports.exchange import Unreachable
 READY_S = 30.0
 STOP_S = 15.0
 KEPT_LINES = 40
+LEASH = (sys.executable, "-m", "rochallor_conformance.engine.leash")
 EVERY_ENGINE = {
     "WE_HOST": "127.0.0.1",
     "WE_REST_PORT": "0",
@@ -40,18 +41,18 @@ class Process:
     @classmethod
     def engine(cls, variables: Mapping[str, str]) -> Self:
         """Return the engine, not yet started."""
-        return cls([sys.executable, "-m", "rochallor", "serve"], {**EVERY_ENGINE, **variables})
+        return cls([*LEASH, "rochallor", "serve"], {**EVERY_ENGINE, **variables})
 
     @classmethod
     def stub(cls) -> Self:
         """Return the stub, not yet started."""
-        return cls([sys.executable, "-c", "from rochallor_stub.cli import main; main()"], {})
+        return cls([*LEASH, "rochallor_stub"], {})
 
     @classmethod
     def mutant(cls, strain: str, *, setting: str = "", tokens: str = "") -> Self:
         """Return the stub with a defect, not yet started; `tokens` is a tokens file."""
         options = [f"--{name}={value}" for name, value in (("setting", setting), ("tokens", tokens)) if value]
-        return cls([sys.executable, "-m", "rochallor_conformance.mutants", strain, *options], {})
+        return cls([*LEASH, "rochallor_conformance.mutants", strain, *options], {})
 
     async def start(self) -> dict[str, str]:
         """Start it; return where it answers.
@@ -61,7 +62,7 @@ class Process:
 
         """
         self._process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=DEVNULL, stdout=PIPE, stderr=asyncio.subprocess.STDOUT, env=self._variables,
+            *self._command, stdin=PIPE, stdout=PIPE, stderr=asyncio.subprocess.STDOUT, env=self._variables,
             start_new_session=True,
         )  # fmt: skip
         try:

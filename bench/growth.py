@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench.engine import EngineProcess
 from bench.fill import clones, in_a_row, play
-from bench.load import DEFINITION, JOB_TYPE, RESULT, STEPS, VARIABLES, definition
+from bench.flow import DEFINITION, JOB_TYPE, RESULT, STEPS, VARIABLES, definition
 from bench.running import Load, run
 from bench.stores import Batch, Environment, Stores
 

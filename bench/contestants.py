@@ -68,10 +68,12 @@ def engine(transport: str, shape: str, callers: int, processes: int = 1) -> Call
 
 
 def inside(shape: str, callers: int) -> Callable[[Turn], Counted]:
-    """Return a turn of an engine inside its load process: what it costs is the load's."""
+    """Return a turn of an engine inside its load process: what the load costs is the engine's."""
 
     def turn(given: Turn) -> Counted:
-        return given.count([["bench.client", "inside", shape, str(callers), given.where]], {})
+        counted = given.count([["bench.client", "inside", shape, str(callers), given.where]], {})
+        counted.cpu_s["engine"] = counted.cpu_s.pop("load")
+        return counted
 
     return turn
 

@@ -7,15 +7,14 @@ comes before it is warm-up, what comes after it is tidying up. So nobody's start
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from typing import Any, NamedTuple
-
-import asyncio
+from typing import Any, NamedTuple, Protocol
 
 _SETTLE_S = 0.1
 
@@ -27,17 +26,24 @@ class Span(NamedTuple):
     end_s: float
 
 
+class Watch(Protocol):
+    """Something that measures while it is on."""
+
+    on: bool
+
+
 class Tally:
-    """What one load process has finished inside the span. `done` is set at the end of it.
+    """What one load process has finished inside the span. `done` is set at the end; `watches` are on during it.
 
     Raises `RuntimeError` from `starved` when work runs out before the end: then a figure would mean nothing.
     """
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, watches: Sequence[Watch] = ()) -> None:
         self.done = asyncio.Event()
         self.count = 0
         self.cpu_s = 0.0
         self.latencies: list[float] = []
+        self._watches = watches
         self._span = span
         loop = asyncio.get_running_loop()
         now_s = time.monotonic()
@@ -61,9 +67,13 @@ class Tally:
         return {"count": self.count, "cpu_s": self.cpu_s, "latencies": self.latencies}
 
     def _begin(self) -> None:
+        for watch in self._watches:
+            watch.on = True
         self.cpu_s = time.process_time()
 
     def _end(self) -> None:
+        for watch in self._watches:
+            watch.on = False
         self.cpu_s = time.process_time() - self.cpu_s
         self.done.set()
 

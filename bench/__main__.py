@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import Any
 
 import click
 from rich.console import Console
 
-from bench import growth, throughput, timers
+from bench import floors, growth, throughput, timers
 from bench.results import keep
 from bench.running import Load
 from bench.stores import KINDS, Stores, stores
@@ -75,18 +75,56 @@ def timers_command(store: str, rounds: int | None, quick: bool) -> None:
     _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick))
 
 
+@main.command("floors")
+@_options
+@click.option("--instances", type=click.IntRange(1), help="Instances that wait at the start; enough for the fastest.")
+@click.option("--seconds", type=click.FloatRange(0.5), help="How long each turn is measured; 4, or 1.5 with --quick.")
+@click.option("--only", multiple=True, help="Part of a contestant's name; may be repeated. The floor always runs.")
+def floors_command(
+    store: str,
+    rounds: int | None,
+    quick: bool,
+    instances: int | None = None,
+    seconds: float | None = None,
+    only: tuple[str, ...] = (),
+) -> None:
+    """An engine over each transport beside bare loops on the same store: how close to what the store can do."""
+    usual = floors.Effort()
+    measure_s = seconds or (1.5 if quick else usual.measure_s)
+    effort = floors.Effort(
+        rounds=_rounds(rounds, quick, usual.rounds),
+        warm_s=0.5 if quick else usual.warm_s,
+        measure_s=measure_s,
+        instances=instances or round(usual.instances * measure_s / usual.measure_s),
+        only=only,
+    )
+    console = _console()
+    with _void_on_error(), ExitStack() as stack:
+        places = [stack.enter_context(stores(kind)) for kind in _kinds(store)]
+        console.print(f"written to {keep('floors', store, floors.measure(console, places, effort))}", highlight=False)
+
+
 def _rounds(wanted: int | None, quick: bool, usual: int) -> int:
     return wanted or (1 if quick else usual)
 
 
 def _measure(what: str, store: str, measure: Measure) -> None:
-    console = Console()
-    if not console.is_terminal:
-        console.width = _LOG_WIDTH
-    for kind in KINDS if store == BOTH else (store,):
+    console = _console()
+    for kind in _kinds(store):
         with _void_on_error(), stores(kind) as place:
             figures: Any = measure(console, place)
         console.print(f"written to {keep(what, kind, figures)}", highlight=False)
+
+
+def _kinds(store: str) -> tuple[str, ...]:
+    return KINDS if store == BOTH else (store,)
+
+
+def _console() -> Console:
+    console = Console()
+    if not console.is_terminal:
+        console.width = _LOG_WIDTH
+    return console
 
 
 @contextmanager

@@ -1,0 +1,138 @@
+"""How close to what the store can do: an engine over each transport, beside loops that are no engines.
+
+All stores and contestants take turns in every round, so that what else the machine does hits all alike, and each is
+compared with the others of its own round. See `bench.bare` for what floor, lean and chatty are, `bench.bars` for what
+is promised.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from rich.console import Console
+from rich.table import Table
+
+from bench import bars
+from bench.completions import Herd
+from bench.contestants import BARE_CONNECTIONS, BATCHERS, CONNECTIONS, DOOR, FLOOR, Turn, contestants
+from bench.engine import EngineProcess
+from bench.flow import CLAIM, definition
+from bench.stores import Environment, Stores
+
+_NAMES = {"update_instance": "move the instances on", "insert_event": "add to the history"}
+_NAMES |= {"delete_job": "delete the done jobs", "insert_job": "queue the next jobs", "claim": "claim 50 jobs"}
+
+
+class Effort(NamedTuple):
+    """How long each turn lasts, how many instances wait at its start, and who takes part (nobody named: all)."""
+
+    rounds: int = 3
+    warm_s: float = 1.0
+    measure_s: float = 4.0
+    instances: int = 60_000
+    only: tuple[str, ...] = ()
+
+    def takes_part(self, name: str) -> bool:
+        """Tell whether a contestant does; the floor always does."""
+        return not self.only or name == FLOOR or any(part.lower() in name.lower() for part in self.only)
+
+
+def measure(console: Console, places: Sequence[Stores], effort: Effort) -> dict[str, Any]:
+    """Run all rounds and print the report; return the figures of each round by store and contestant, and the bars."""
+    herd = Herd.born_before(effort.instances)
+    filled = {place.name: _filled(console, place, herd) for place in places}
+    turns = [
+        (place, name, turn)
+        for place in places
+        for name, turn in contestants(place.name).items()
+        if effort.takes_part(name)
+    ]
+    rounds: dict[str, dict[str, list[dict[str, float]]]] = {place.name: {} for place in places}
+    for number in range(effort.rounds):
+        for place, name, turn in turns[:: -1 if number % 2 else 1]:
+            console.print(f"round {number + 1} of {effort.rounds}: {place.name}, {name} …", highlight=False)
+            store = place.copy(filled[place.name], "turn")
+            counted = turn(Turn(store, herd, effort.warm_s, effort.measure_s))
+            place.drop(store)
+            figures = counted.figures()
+            waits = [(key, s) for told in counted.told for key, s in told.get("waited_s", {}).items()]
+            for key, waited_s in waits if name == FLOOR else ():
+                figures[f"waited_{key}_us"] = round(waited_s * 1e6 / counted.count, 2)
+            rounds[place.name].setdefault(name, []).append(figures)
+    for place in places:
+        place.drop(filled[place.name])
+    judged = bars.judge(rounds)
+    report(console, rounds, judged)
+    settings = {"connections": CONNECTIONS, "bare_connections": BARE_CONNECTIONS, "batchers": BATCHERS, "claim": CLAIM}
+    return {
+        "settings": settings | effort._asdict(),
+        "rounds": rounds,
+        "bars": [each._asdict() for each in judged],
+    }
+
+
+def _filled(console: Console, place: Stores, herd: Herd) -> Environment:
+    console.print(f"{place.name}: {herd.count:,} instances are made to wait …", highlight=False)
+    store = place.empty("floors")
+    with EngineProcess(store) as engine:
+        engine.upload(definition())
+    place.pour(store, herd.waiting())
+    return store
+
+
+def report(console: Console, rounds: bars.Rounds, judged: Sequence[bars.Judged]) -> None:
+    """Print the table, ratios and promises first, and where the floor's time goes."""
+    for table in (table_of(rounds, judged), *(_breakdown(kind, seen[FLOOR]) for kind, seen in rounds.items())):
+        console.print(table)
+
+
+def table_of(rounds: bars.Rounds, judged: Sequence[bars.Judged]) -> Table:
+    """Return one row per store and contestant: medians, with the ratios' lowest and highest round."""
+    table = Table(title="Jobs completed, claim included; durable commits; medians of all rounds", expand=False)
+    table.add_column("")
+    table.add_column("÷ floor", no_wrap=True)
+    table.add_column("promised", no_wrap=True)
+    for title in ("jobs/s", "p50 ms", "p99 ms", "load", "engine", "database"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for kind, seen in rounds.items():
+        table.add_section()
+        table.add_row(f"[bold]{kind}[/bold]", "", "", "", "", "", "CPU", "µs per", "job")
+        for name in sorted(seen, key=bars.ORDER.index):
+            promised = "\n".join(_verdict(each) for each in judged if (each.store, each.name) == (kind, name))
+            table.add_row(name, _of_floor(name, seen), promised, *_absolutes(seen[name]))
+    return table
+
+
+def _of_floor(name: str, seen: Mapping[str, Sequence[bars.Figures]]) -> str:
+    if name == DOOR:
+        return ""  # nothing is stored behind it, so the floor is none of its own
+    ratios = bars.ratios(seen[name], seen[FLOOR])
+    spread = f" ({min(ratios):.2f}-{max(ratios):.2f})" if name != FLOOR else ""
+    return f"{statistics.median(ratios):.2f}{spread}"
+
+
+def _verdict(each: bars.Judged) -> str:
+    colour, word = ("green", "pass") if each.passed else ("red", "FAIL")
+    return f"[{colour}]{word}[/{colour}] {each.measured:.3g}: {each.words}"
+
+
+def _absolutes(runs: Sequence[bars.Figures]) -> Iterator[str]:
+    for key in ("jobs_per_s", "p50_ms", "p99_ms", "load_cpu_us", "engine_cpu_us", "database_cpu_us"):
+        values = [figures[key] for figures in runs if key in figures]
+        value = statistics.median(values) if values else None
+        yield "" if value is None else f"{value:,.0f}" if key == "jobs_per_s" else f"{value:.1f}"
+
+
+def _breakdown(kind: str, runs: Sequence[bars.Figures]) -> Table:
+    """Return what the floor waits for, per job; the rest is its own work."""
+    table = Table("what", "share", "µs per job", title=f"{kind}: where the floor's time goes")
+    keys = sorted({key for figures in runs for key in figures if key.startswith("waited_")})
+    parts = {key: statistics.median(figures.get(key, 0.0) for figures in runs) for key in keys}
+    whole = statistics.median(1e6 / figures["jobs_per_s"] for figures in runs)
+    parts["own work of the loop, between statements"] = max(0.0, whole - sum(parts.values()))
+    for key, us in sorted(parts.items(), key=lambda part: -part[1]):
+        name = key.removeprefix("waited_").removesuffix("_us")
+        table.add_row(_NAMES.get(name, name), f"{us / sum(parts.values()):.0%}", f"{us:.1f}")
+    return table

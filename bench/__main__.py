@@ -5,16 +5,18 @@ Any error voids the run: an engine, load or timer that fails ends the program, a
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from bench import floors, growth, throughput, timers
+from bench import chart, floors, growth, throughput, timers
 from bench.results import keep
 from bench.running import Load
 from bench.stores import KINDS, Stores, stores
@@ -102,6 +104,19 @@ def floors_command(
     with _void_on_error(), ExitStack() as stack:
         places = [stack.enter_context(stores(kind)) for kind in _kinds(store)]
         console.print(f"written to {keep('floors', store, floors.measure(console, places, effort))}", highlight=False)
+
+
+@main.command("chart")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="chart.html", show_default=True)
+def chart_command(file: Path, output: Path) -> None:
+    """Draw an artifact of `floors` as one HTML page."""
+    try:
+        drawn = chart.page(json.loads(file.read_text()))
+    except (ValueError, KeyError) as error:
+        raise click.ClickException(f"{file.name} cannot be drawn: {error}") from error
+    output.write_text(drawn, encoding="utf-8")
+    click.echo(f"written to {output}")
 
 
 def _rounds(wanted: int | None, quick: bool, usual: int) -> int:

@@ -126,13 +126,18 @@ def _absolutes(runs: Sequence[bars.Figures]) -> Iterator[str]:
 
 
 def _breakdown(kind: str, runs: Sequence[bars.Figures]) -> Table:
-    """Return what the floor waits for, per job; the rest is its own work."""
     table = Table("what", "share", "µs per job", title=f"{kind}: where the floor's time goes")
-    keys = sorted({key for figures in runs for key in figures if key.startswith("waited_")})
-    parts = {key: statistics.median(figures.get(key, 0.0) for figures in runs) for key in keys}
-    whole = statistics.median(1e6 / figures["jobs_per_s"] for figures in runs)
-    parts["own work of the loop, between statements"] = max(0.0, whole - sum(parts.values()))
-    for key, us in sorted(parts.items(), key=lambda part: -part[1]):
-        name = key.removeprefix("waited_").removesuffix("_us")
-        table.add_row(_NAMES.get(name, name), f"{us / sum(parts.values()):.0%}", f"{us:.1f}")
+    parts = parts_of_floor(runs)
+    whole = sum(us for _, us in parts)
+    for what, us in parts:
+        table.add_row(what, f"{us / whole:.0%}", f"{us:.1f}")
     return table
+
+
+def parts_of_floor(runs: Sequence[bars.Figures]) -> list[tuple[str, float]]:
+    """Return what the floor waits for, with the microseconds per job, most first; the rest is its own work."""
+    keys = sorted({key for figures in runs for key in figures if key.startswith("waited_")})
+    waits = {key: statistics.median(figures.get(key, 0.0) for figures in runs) for key in keys}
+    own_us = statistics.median(1e6 / figures["jobs_per_s"] for figures in runs) - sum(waits.values())
+    parts = [(_NAMES.get(key[7:-3], key[7:-3].upper()), us) for key, us in waits.items()]
+    return sorted([*parts, ("own work of the loop", max(0.0, own_us))], key=lambda part: -part[1])

@@ -9,14 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from typing import Any, NamedTuple, Protocol
 
 _SETTLE_S = 0.1
+_FINENESS = 0.01
 
 
 class Span(NamedTuple):
@@ -38,24 +41,27 @@ class Tally:
     Raises `RuntimeError` from `starved` when work runs out before the end: then a figure would mean nothing.
     """
 
-    def __init__(self, span: Span, watches: Sequence[Watch] = ()) -> None:
+    def __init__(
+        self, span: Span, watches: Sequence[Watch] = (), *, monotonic_s: Callable[[], float] = time.monotonic
+    ) -> None:
         self.done = asyncio.Event()
         self.count = 0
         self.cpu_s = 0.0
-        self.latencies: list[float] = []
+        self.latencies: Counter[int] = Counter()
         self._watches = watches
         self._span = span
+        self._monotonic_s = monotonic_s
         loop = asyncio.get_running_loop()
-        now_s = time.monotonic()
+        now_s = monotonic_s()
         loop.call_later(span.begin_s - now_s, self._begin)
         loop.call_later(span.end_s - now_s, self._end)
 
     def finished(self, jobs: int, began_s: float) -> None:
         """Count jobs that are done just now by a call that began at `began_s`, if now is inside the span."""
-        now_s = time.monotonic()
+        now_s = self._monotonic_s()
         if self._span.begin_s <= now_s < self._span.end_s:
             self.count += jobs
-            self.latencies.append(now_s - began_s)
+            self.latencies[bucket(now_s - began_s)] += 1
 
     def starved(self) -> None:
         """Say that there was nothing to claim."""
@@ -63,8 +69,8 @@ class Tally:
             raise RuntimeError("no jobs are left to claim: give --instances more, or --seconds less")
 
     def figures(self) -> dict[str, Any]:
-        """Return what the process tells at its end."""
-        return {"count": self.count, "cpu_s": self.cpu_s, "latencies": self.latencies}
+        """Return what the process tells at its end: short enough for a pipe that nobody reads just now."""
+        return {"count": self.count, "cpu_s": self.cpu_s, "latencies": list(self.latencies.items())}
 
     def _begin(self) -> None:
         for watch in self._watches:
@@ -84,6 +90,21 @@ def await_span() -> Span:
     return Span(*json.loads(sys.stdin.readline()))
 
 
+def bucket(seconds: float) -> int:
+    """Return a number for all durations that differ by less than a hundredth."""
+    return round(math.log(max(seconds, 1e-9)) / _FINENESS)
+
+
+def quantile(latencies: Counter[int], share: float) -> float:
+    """Return the seconds below which this share of the latencies, counted by bucket, lies."""
+    left = share * latencies.total()
+    for bucket, count in sorted(latencies.items()):
+        left -= count
+        if left <= 0:
+            break
+    return math.exp(bucket * _FINENESS)
+
+
 class Counted(NamedTuple):
     """What all load processes of a run did in the span, and what the processor did for whom.
 
@@ -92,16 +113,15 @@ class Counted(NamedTuple):
 
     count: int
     seconds: float
-    latencies: list[float]
+    latencies: Counter[int]
     cpu_s: dict[str, float]
     told: list[dict[str, Any]]
 
     def figures(self) -> dict[str, float]:
         """Return jobs per second, p50 and p99 of a call in ms, and processor microseconds per job."""
-        latencies = sorted(self.latencies)
         return {
             "jobs_per_s": round(self.count / self.seconds),
-            **{f"p{share}_ms": round(latencies[len(latencies) * share // 100] * 1000, 2) for share in (50, 99)},
+            **{f"p{share}_ms": round(quantile(self.latencies, share / 100) * 1000, 2) for share in (50, 99)},
             **{f"{whose}_cpu_us": round(cpu_s * 1e6 / self.count, 1) for whose, cpu_s in self.cpu_s.items()},
         }
 
@@ -134,7 +154,9 @@ def count(
     # The clocks may be read a little late on a busy machine: what they tell is brought to the span's length.
     share = measure_s / (ended_s - began_s)
     cpu_s = {"load": load_cpu_s} | {whose: (after[whose] - before[whose]) * share for whose in clocks}
-    latencies = [latency for each in told for latency in each.pop("latencies")]
+    latencies: Counter[int] = Counter()
+    for each in told:
+        latencies.update(dict(each.pop("latencies")))
     return Counted(done, measure_s, latencies, cpu_s, told)
 
 

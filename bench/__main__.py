@@ -1,4 +1,4 @@
-"""The reports: `make bench` prints all of them in small; `python -m bench growth` measures one in full.
+"""The reports: `make bench` prints all of them as one table; `python -m bench growth` measures one in full.
 
 Any error voids the run: an engine, load or timer that fails ends the program, and nothing is written.
 """
@@ -16,7 +16,7 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import chart, floors, growth, throughput, timers
+from bench import chart, floors, growth, summary, throughput, timers
 from bench.results import keep
 from bench.running import Load
 from bench.stores import KINDS, Stores, stores
@@ -25,7 +25,8 @@ BOTH = "both"
 _CONNECTIONS = 64
 _LOG_WIDTH = 120
 
-Measure = Callable[[Console, Stores], object]
+Measure = Callable[[Console, Stores], Any]
+Report = Callable[[Console, str, Any], None]
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,8 +45,19 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def main(context: click.Context) -> None:
     """Measure; print tables with ratios first; write bench/results/*.json. Without a command: all of it, quickly."""
     if context.invoked_subcommand is None:
-        for command in (throughput_command, growth_command, timers_command):
-            context.invoke(command, store=BOTH, rounds=None, quick=True)
+        context.invoke(all_command, store=BOTH, rounds=None, quick=True)
+
+
+@main.command("all")
+@_options
+def all_command(store: str, rounds: int | None, quick: bool) -> None:
+    """Measure everything and print one table, ratios and promises first."""
+    console = _console()
+    lines = [*summary.of_floors(_floors(console, store, _effort(_rounds(rounds, quick, 3), quick)))]
+    for what, measure, _ in (_throughput(rounds, quick), _growth(rounds, quick), _timers(rounds, quick)):
+        for kind, measured in _each(console, what, store, measure):
+            lines += summary.OF[what](kind, measured)
+    console.print(summary.table_of(lines))
 
 
 @main.command("throughput")
@@ -56,25 +68,21 @@ def throughput_command(
     store: str, rounds: int | None, quick: bool, instances: int | None = None, connections: int = _CONNECTIONS
 ) -> None:
     """Starts and jobs per second on an empty store, and what a job costs."""
-    load = Load(instances or (1_000 if quick else 4_000), connections)
-    _measure("throughput", store, partial(throughput.measure, rounds=_rounds(rounds, quick, 3), load=load))
+    _measure(store, *_throughput(rounds, quick, instances, connections))
 
 
 @main.command("growth")
 @_options
 def growth_command(store: str, rounds: int | None, quick: bool) -> None:
     """The same load beside up to 1 M finished and 100,000 waiting jobs, compared with an empty store."""
-    # Ten jobs per poll, not fifty: enough polls for a ninety-ninth percentile that means something.
-    load = Load(1_000 if quick else 4_000, _CONNECTIONS, at_once=10)
-    scale = 0.02 if quick else 1.0
-    _measure("growth", store, partial(growth.measure, rounds=_rounds(rounds, quick, 5), load=load, scale=scale))
+    _measure(store, *_growth(rounds, quick))
 
 
 @main.command("timers")
 @_options
 def timers_command(store: str, rounds: int | None, quick: bool) -> None:
     """How late 10,000 timers fire that are due within a minute, and within a second, on an idle engine."""
-    _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick))
+    _measure(store, *_timers(rounds, quick))
 
 
 @main.command("floors")
@@ -82,33 +90,18 @@ def timers_command(store: str, rounds: int | None, quick: bool) -> None:
 @click.option("--instances", type=click.IntRange(1), help="Instances that wait at the start; enough for the fastest.")
 @click.option("--seconds", type=click.FloatRange(0.5), help="How long each turn is measured; 4, or 1.5 with --quick.")
 @click.option("--only", multiple=True, help="Part of a contestant's name; may be repeated. The floor always runs.")
-def floors_command(
-    store: str,
-    rounds: int | None,
-    quick: bool,
-    instances: int | None = None,
-    seconds: float | None = None,
-    only: tuple[str, ...] = (),
-) -> None:
+def floors_command(store: str, rounds: int | None, quick: bool, **given: Any) -> None:
     """An engine over each transport beside bare loops on the same store: how close to what the store can do."""
-    usual = floors.Effort()
-    measure_s = seconds or (1.5 if quick else usual.measure_s)
-    effort = floors.Effort(
-        rounds=_rounds(rounds, quick, usual.rounds),
-        warm_s=0.5 if quick else usual.warm_s,
-        measure_s=measure_s,
-        instances=instances or round(usual.instances * measure_s / usual.measure_s),
-        only=only,
-    )
     console = _console()
-    with _void_on_error(), ExitStack() as stack:
-        places = [stack.enter_context(stores(kind)) for kind in _kinds(store)]
-        console.print(f"written to {keep('floors', store, floors.measure(console, places, effort))}", highlight=False)
+    measured = _floors(console, store, _effort(_rounds(rounds, quick, 3), quick, **given))
+    floors.report(console, measured["rounds"])
 
 
 @main.command("chart")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="chart.html", show_default=True)
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="chart.html", show_default=True
+)
 def chart_command(file: Path, output: Path) -> None:
     """Draw an artifact of `floors` as one HTML page."""
     try:
@@ -119,20 +112,64 @@ def chart_command(file: Path, output: Path) -> None:
     click.echo(f"written to {output}")
 
 
-def _rounds(wanted: int | None, quick: bool, usual: int) -> int:
-    return wanted or (1 if quick else usual)
+def _throughput(
+    rounds: int | None, quick: bool, instances: int | None = None, connections: int = _CONNECTIONS
+) -> tuple[str, Measure, Report]:
+    load = Load(instances or (1_000 if quick else 4_000), connections)
+    return "throughput", partial(throughput.measure, rounds=_rounds(rounds, quick, 3), load=load), throughput.report
 
 
-def _measure(what: str, store: str, measure: Measure) -> None:
+def _growth(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
+    # Ten jobs per poll, not fifty: enough polls for a ninety-ninth percentile that means something.
+    load = Load(1_000 if quick else 4_000, _CONNECTIONS, at_once=10)
+    scale = 0.02 if quick else 1.0
+    measure = partial(growth.measure, rounds=_rounds(rounds, quick, 5), load=load, scale=scale)
+    return "growth", measure, growth.report
+
+
+def _timers(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
+    return "timers", partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick), timers.report
+
+
+def _effort(
+    rounds: int, quick: bool, *, instances: int | None = None, seconds: float | None = None, only: tuple[str, ...] = ()
+) -> floors.Effort:
+    usual = floors.Effort()
+    measure_s = seconds or (1.5 if quick else usual.measure_s)
+    waiting = instances or round(usual.instances * measure_s / usual.measure_s)
+    return floors.Effort(rounds, 0.5 if quick else usual.warm_s, measure_s, waiting, only)
+
+
+def _floors(console: Console, store: str, effort: floors.Effort) -> dict[str, Any]:
+    """Measure all stores side by side, because some promises are about one beside the other."""
+    with _void_on_error(), ExitStack() as stack:
+        places = [stack.enter_context(stores(kind)) for kind in _kinds(store)]
+        measured = floors.measure(console, places, effort)
+    console.print(f"written to {keep('floors', store, measured)}", highlight=False)
+    return measured
+
+
+def _measure(store: str, what: str, measure: Measure, report: Report) -> None:
     console = _console()
+    for kind, measured in _each(console, what, store, measure):
+        report(console, kind, measured)
+
+
+def _each(console: Console, what: str, store: str, measure: Measure) -> Iterator[tuple[str, Any]]:
+    """Measure one store after the other."""
     for kind in _kinds(store):
         with _void_on_error(), stores(kind) as place:
-            figures: Any = measure(console, place)
-        console.print(f"written to {keep(what, kind, figures)}", highlight=False)
+            measured = measure(console, place)
+        console.print(f"written to {keep(what, kind, measured)}", highlight=False)
+        yield kind, measured
 
 
 def _kinds(store: str) -> tuple[str, ...]:
     return KINDS if store == BOTH else (store,)
+
+
+def _rounds(wanted: int | None, quick: bool, usual: int) -> int:
+    return wanted or (1 if quick else usual)
 
 
 def _console() -> Console:

@@ -15,7 +15,7 @@ import gc
 import json
 import sys
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
@@ -105,9 +105,10 @@ async def main(loop: str, where: str, connections: int, herd: Herd) -> dict[str,
     stores = [await connected(where, loop) for _ in range(connections)]
     tally = Tally(await_span(), [store.watch for store in stores])
     await asyncio.gather(*(LOOPS[loop](store, ready_made, tally) for store in stores))
-    waited_s: Counter[str] = Counter()
+    waited_s: defaultdict[str, float] = defaultdict(float)
     for store in stores:
-        waited_s.update(store.watch.waited_s)
+        for what, seconds in store.watch.waited_s.items():
+            waited_s[what] += seconds
         await store.close()
     return {**tally.figures(), "waited_s": waited_s}
 

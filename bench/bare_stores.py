@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,7 +43,7 @@ class Stopwatch:
 
     def __init__(self) -> None:
         self.on = False
-        self.waited_s: Counter[str] = Counter()
+        self.waited_s: defaultdict[str, float] = defaultdict(float)
 
     @contextmanager
     def over(self, what: str) -> Iterator[None]:

@@ -80,7 +80,7 @@ class Grpc:
     """Unary calls over a channel, variables as JSON text."""
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
-        self._stub: Any = WorkflowEngineStub(channel)
+        self._stub: Any = WorkflowEngineStub(channel)  # type: ignore[no-untyped-call]  # generated
 
     async def claim(self, at_once: int) -> list[str]:
         """PollJobs."""

@@ -32,17 +32,17 @@ class Completion(NamedTuple):
 class Herd(NamedTuple):
     """Instances that wait at their first job: so many, the first of them born then."""
 
-    count: int
+    size: int
     first_ms: int
 
     @classmethod
-    def born_before(cls, count: int) -> Herd:
+    def born_before(cls, size: int) -> Herd:
         """Return instances that started one each millisecond and ended doing so an hour ago."""
-        return cls(count, time.time_ns() // 1_000_000 - _AGE_MS - count * EVERY_MS)
+        return cls(size, time.time_ns() // 1_000_000 - _AGE_MS - size * EVERY_MS)
 
     def members(self) -> Iterator[Clone]:
         """Return who they are."""
-        return in_a_row(self.count, self.first_ms, EVERY_MS)
+        return in_a_row(self.size, self.first_ms, EVERY_MS)
 
     def waiting(self) -> Iterator[Batch]:
         """Return their rows before anything is completed."""

@@ -31,7 +31,7 @@ class Turn(NamedTuple):
     warm_s: float
     measure_s: float
 
-    def count(self, commands: Sequence[Sequence[str]], clocks: dict[str, Callable[[], float]]) -> Counted:
+    def run(self, commands: Sequence[Sequence[str]], clocks: dict[str, Callable[[], float]]) -> Counted:
         """Count, with the database's processor time told apart if there is a database."""
         dsn = self.store.get("WE_POSTGRES_DSN")
         if dsn is not None:
@@ -50,7 +50,7 @@ def bare(loop: str, connections: int, processes: int) -> Callable[[Turn], Counte
 
     def turn(given: Turn) -> Counted:
         command = ["bench.bare", loop, given.where, str(connections // processes), *map(str, given.herd)]
-        return given.count([command] * processes, {})
+        return given.run([command] * processes, {})
 
     return turn
 
@@ -62,7 +62,7 @@ def engine(transport: str, shape: str, callers: int, processes: int = 1) -> Call
         with EngineProcess(given.store) as process:
             port = process.grpc_port if transport == "grpc" else process.port
             command = ["bench.client", transport, shape, str(callers // processes), HOST, str(port)]
-            return given.count([command] * processes, {"engine": process.cpu_s})
+            return given.run([command] * processes, {"engine": process.cpu_s})
 
     return turn
 
@@ -71,7 +71,7 @@ def inside(shape: str, callers: int) -> Callable[[Turn], Counted]:
     """Return a turn of an engine inside its load process: what the load costs is the engine's."""
 
     def turn(given: Turn) -> Counted:
-        counted = given.count([["bench.client", "inside", shape, str(callers), given.where]], {})
+        counted = given.run([["bench.client", "inside", shape, str(callers), given.where]], {})
         counted.cpu_s["engine"] = counted.cpu_s.pop("load")
         return counted
 

@@ -1,4 +1,4 @@
-"""Processor time of other processes, from /proc: the engine's, the database's, the load's, each told from the others."""
+"""Processor time of other processes, from /proc: the engine's and the database's, each told from the load's."""
 
 from __future__ import annotations
 

@@ -20,6 +20,7 @@ from bench.contestants import BARE_CONNECTIONS, BATCHERS, CONNECTIONS, DOOR, FLO
 from bench.engine import EngineProcess
 from bench.flow import CLAIM, definition
 from bench.stores import Environment, Stores
+from bench.window import Counted
 
 _NAMES = {"update_instance": "move the instances on", "insert_event": "add to the history"}
 _NAMES |= {"delete_job": "delete the done jobs", "insert_job": "queue the next jobs", "claim": "claim 50 jobs"}
@@ -40,7 +41,7 @@ class Effort(NamedTuple):
 
 
 def measure(console: Console, places: Sequence[Stores], effort: Effort) -> dict[str, Any]:
-    """Run all rounds and print the report; return the figures of each round by store and contestant, and the bars."""
+    """Run all rounds; return the figures of each round by store and contestant, and how they stand to the bars."""
     herd = Herd.born_before(effort.instances)
     filled = {place.name: _filled(console, place, herd) for place in places}
     turns = [
@@ -56,25 +57,25 @@ def measure(console: Console, places: Sequence[Stores], effort: Effort) -> dict[
             store = place.copy(filled[place.name], "turn")
             counted = turn(Turn(store, herd, effort.warm_s, effort.measure_s))
             place.drop(store)
-            figures = counted.figures()
-            waits = [(key, s) for told in counted.told for key, s in told.get("waited_s", {}).items()]
-            for key, waited_s in waits if name == FLOOR else ():
-                figures[f"waited_{key}_us"] = round(waited_s * 1e6 / counted.count, 2)
-            rounds[place.name].setdefault(name, []).append(figures)
+            rounds[place.name].setdefault(name, []).append(counted.figures() | _waits(name, counted))
     for place in places:
         place.drop(filled[place.name])
-    judged = bars.judge(rounds)
-    report(console, rounds, judged)
     settings = {"connections": CONNECTIONS, "bare_connections": BARE_CONNECTIONS, "batchers": BATCHERS, "claim": CLAIM}
     return {
         "settings": settings | effort._asdict(),
         "rounds": rounds,
-        "bars": [each._asdict() for each in judged],
+        "bars": [each._asdict() for each in bars.judge(rounds)],
     }
 
 
+def _waits(name: str, counted: Counted) -> dict[str, float]:
+    """Return the microseconds per job that the floor waited for each of its statements."""
+    waited_s = counted.told[0]["waited_s"] if name == FLOOR else {}
+    return {f"waited_{key}_us": round(seconds * 1e6 / counted.jobs, 2) for key, seconds in waited_s.items()}
+
+
 def _filled(console: Console, place: Stores, herd: Herd) -> Environment:
-    console.print(f"{place.name}: {herd.count:,} instances are made to wait …", highlight=False)
+    console.print(f"{place.name}: {herd.size:,} instances are made to wait …", highlight=False)
     store = place.empty("floors")
     with EngineProcess(store) as engine:
         engine.upload(definition())
@@ -82,8 +83,9 @@ def _filled(console: Console, place: Stores, herd: Herd) -> Environment:
     return store
 
 
-def report(console: Console, rounds: bars.Rounds, judged: Sequence[bars.Judged]) -> None:
+def report(console: Console, rounds: bars.Rounds) -> None:
     """Print the table, ratios and promises first, and where the floor's time goes."""
+    judged = bars.judge(rounds)
     for table in (table_of(rounds, judged), *(_breakdown(kind, seen[FLOOR]) for kind, seen in rounds.items())):
         console.print(table)
 

@@ -1,4 +1,4 @@
-"""A little SVG: rectangles, lines, dots and words on a drawing that grows downwards. Colours are the page's (classes)."""
+"""A little SVG: rectangles, lines, dots and words on a drawing that grows downwards. Colours are the page's."""
 
 from __future__ import annotations
 

@@ -16,6 +16,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 _SETTLE_S = 0.1
@@ -97,12 +98,10 @@ def bucket(seconds: float) -> int:
 
 def quantile(latencies: Counter[int], share: float) -> float:
     """Return the seconds below which this share of the latencies, counted by bucket, lies."""
-    left = share * latencies.total()
-    for bucket, count in sorted(latencies.items()):
-        left -= count
-        if left <= 0:
-            break
-    return math.exp(bucket * _FINENESS)
+    buckets = sorted(latencies)
+    below = accumulate(latencies[each] for each in buckets)
+    reached = next(each for each, total in zip(buckets, below, strict=True) if total >= share * latencies.total())
+    return math.exp(reached * _FINENESS)
 
 
 class Counted(NamedTuple):
@@ -111,7 +110,7 @@ class Counted(NamedTuple):
     `cpu_s`: processor seconds in the span, by whose they were. `told`: whatever else each load process tells.
     """
 
-    count: int
+    jobs: int
     seconds: float
     latencies: Counter[int]
     cpu_s: dict[str, float]
@@ -120,9 +119,9 @@ class Counted(NamedTuple):
     def figures(self) -> dict[str, float]:
         """Return jobs per second, p50 and p99 of a call in ms, and processor microseconds per job."""
         return {
-            "jobs_per_s": round(self.count / self.seconds),
+            "jobs_per_s": round(self.jobs / self.seconds),
             **{f"p{share}_ms": round(quantile(self.latencies, share / 100) * 1000, 2) for share in (50, 99)},
-            **{f"{whose}_cpu_us": round(cpu_s * 1e6 / self.count, 1) for whose, cpu_s in self.cpu_s.items()},
+            **{f"{whose}_cpu_us": round(cpu_s * 1e6 / self.jobs, 1) for whose, cpu_s in self.cpu_s.items()},
         }
 
 

@@ -73,7 +73,7 @@ class Filled(NamedTuple):
     async def findings(self) -> list[Any]:
         doctor = Doctor(self.store.reads, unique_keys=True, now_ms=BORN_MS)
         findings = [finding async for finding in doctor.findings()]
-        assert doctor.seen == self.herd.count
+        assert doctor.seen == self.herd.size
         return findings
 
 
@@ -114,7 +114,7 @@ async def test_a_loop_leaves_a_sound_store_behind(make, loop):
     filled = await make(Herd(CLAIM + 7, BORN_MS))
     goal = Goal()
     await filled.run(loop, goal)
-    assert goal.count == filled.herd.count * STEPS
+    assert goal.count == filled.herd.size * STEPS
     async with filled.opened():
         assert {dossier.listed for dossier in await filled.dossiers()} == {("COMPLETED", STEPS + 1)}
         assert await filled.findings() == []

@@ -142,7 +142,7 @@ class Reader(HTMLParser):
 
 def test_another_artifact_is_refused_with_what_to_do():
     """Only `floors` can be drawn."""
-    with pytest.raises(ValueError, match="growth.*bench floors"):
+    with pytest.raises(ValueError, match=r"growth.*bench floors"):
         chart.page({"what": "growth"})
 
 

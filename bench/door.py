@@ -34,8 +34,10 @@ def door_process() -> Iterator[DoorProcess]:
         told = process.stdout.readline()
         if not told:
             raise RuntimeError("the bare door did not start; its output above says why")
-        yield DoorProcess(int(told), process.pid)
-        process.terminate()
+        try:
+            yield DoorProcess(int(told), process.pid)
+        finally:
+            process.terminate()
 
 
 async def _complete(request: bytes, _context: Any) -> bytes:

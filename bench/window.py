@@ -20,6 +20,7 @@ from itertools import accumulate
 from typing import Any, NamedTuple, Protocol
 
 _SETTLE_S = 0.1
+_PATIENCE_S = 60.0
 _FINENESS = 0.01
 
 
@@ -170,7 +171,11 @@ def _at(moment_s: float, clocks: Mapping[str, Callable[[], float]]) -> tuple[dic
 
 
 def _last_words(child: subprocess.Popen[str]) -> dict[str, Any]:
-    told, _ = child.communicate()
+    try:
+        told, _ = child.communicate(timeout=_PATIENCE_S)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        raise RuntimeError(f"a load process did not end within {_PATIENCE_S:g} s: an answer is missing") from None
     if child.returncode:
         raise RuntimeError(f"a load process ended with {child.returncode}; its output above says why")
     words: dict[str, Any] = json.loads(told)

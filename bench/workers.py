@@ -69,5 +69,9 @@ async def in_batches(reporters: Sequence[Caller], goal: Goal, at_once: int) -> N
             following = await caller.report(job_ids, at_once)
             goal.finished(len(job_ids), began_s)
             job_ids = following
+        for job_id in job_ids:  # the last batch brought more; nothing is left half done
+            began_s = time.monotonic()
+            await caller.complete(job_id)
+            goal.finished(1, began_s)
 
     await asyncio.gather(*map(report, reporters))

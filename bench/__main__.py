@@ -23,7 +23,7 @@ from bench.stores import KINDS, Stores, stores
 
 BOTH = "both"
 _CONNECTIONS = 64
-_LOG_WIDTH = 120
+_LOG_WIDTH = 136
 
 Measure = Callable[[Console, Stores], Any]
 Report = Callable[[Console, str, Any], None]

@@ -15,13 +15,13 @@ from typing import Any
 
 from bench import bars
 from bench.contestants import DOOR, FLOOR
-from bench.floors import parts_of_floor
+from bench.floors import PARTS, parts_of_floor
 from bench.svg import WIDTH, Drawing
 
 _LEFT, _RIGHT, _ROW, _BAR = 150, 110, 26, 15
 _WHOSE = ("engine", "database", "load")
-_STATEMENTS = 8
-"""How many parts of the floor have a colour of their own."""
+_COLOURS = {name: number for number, name in enumerate(PARTS)}
+"""The same part has the same colour on every store."""
 
 
 def page(artifact: Mapping[str, Any]) -> str:
@@ -94,11 +94,12 @@ def _speed(kind: str, seen: Mapping[str, Sequence[bars.Figures]], judged: Sequen
         drawing.rect(_LEFT, middle - _BAR / 2, scale * share, _BAR, style, tip=f"{name}: {speed:,.0f} jobs/s")
         for each in shares[name] if name != FLOOR else ():
             drawing.dot(_LEFT + scale * each, middle, "round")
+        farthest = max(shares[name])
         for bar in judged:
             if (bar.store, bar.name) == (kind, name) and bar.words.startswith(FLOOR):
                 x = _LEFT + scale * bar.limit
                 drawing.line(x, top + 2, x, top + _ROW - 2, "mark")
-        farthest = max(*shares[name], share)
+                farthest = max(farthest, bar.limit)
         drawing.words(_LEFT + scale * farthest + 8, middle + 4, f"{share:.2f} · {speed:,.0f}/s", "value")
     return drawing
 
@@ -131,7 +132,7 @@ def _floor(kind: str, runs: Sequence[bars.Figures]) -> Drawing:
     whole, x = sum(us for _, us in parts), 0.0
     for place, (what, us) in enumerate(parts):
         width = WIDTH * us / whole
-        style = f"part{min(place, _STATEMENTS - 1)}"
+        style = f"part{_COLOURS[what]}"
         drawing.rect(x, 0, width - 1, 24, style, tip=f"{what}: {us:.1f} µs per job")
         x += width
         column, row = place % 2, place // 2

@@ -87,7 +87,7 @@ def door(turn: Turn) -> Counted:
 
 
 FLOOR, LEAN, CHATTY, DOOR = "floor", "lean", "chatty", "bare gRPC door"
-REST, REST_BATCHED = "REST, single reports", "REST, batched"
+REST, REST_BATCHED = "REST, single", "REST, batched"
 GRPC, GRPC_BATCHED = "gRPC, unary", "gRPC, ReportJobs"
 INSIDE, INSIDE_BATCHED = "in process, single", "in process, batched"
 

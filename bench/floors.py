@@ -11,6 +11,7 @@ import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
@@ -22,8 +23,18 @@ from bench.flow import CLAIM, definition
 from bench.stores import Environment, Stores
 from bench.window import Counted
 
-_NAMES = {"update_instance": "move the instances on", "insert_event": "add to the history"}
-_NAMES |= {"delete_job": "delete the done jobs", "insert_job": "queue the next jobs", "claim": "claim 50 jobs"}
+_NAMES = {
+    "commit": "COMMIT",
+    "claim": "claim 50 jobs",
+    "insert_job": "queue the next jobs",
+    "update_instance": "move the instances on",
+    "insert_event": "add to the history",
+    "delete_job": "delete the done jobs",
+    "begin": "BEGIN",
+}
+_OWN = "own work of the loop"
+PARTS = (*_NAMES.values(), _OWN)
+"""What a floor's time is made of."""
 
 
 class Effort(NamedTuple):
@@ -92,15 +103,15 @@ def report(console: Console, rounds: bars.Rounds) -> None:
 
 def table_of(rounds: bars.Rounds, judged: Sequence[bars.Judged]) -> Table:
     """Return one row per store and contestant: medians, with the ratios' lowest and highest round."""
-    table = Table(title="Jobs completed, claim included; durable commits; medians of all rounds", expand=False)
-    table.add_column("")
-    table.add_column("÷ floor", no_wrap=True)
-    table.add_column("promised", no_wrap=True)
-    for title in ("jobs/s", "p50 ms", "p99 ms", "load", "engine", "database"):
-        table.add_column(title, justify="right", no_wrap=True)
+    title = "Jobs completed, claim included; durable commits; medians; engine, database and load: CPU µs per job"
+    table = Table(title=title, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), pad_edge=False)
+    for heading in ("", "÷ floor", "promised"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("jobs/s", "p50 ms", "p99 ms", "engine", "database", "load"):
+        table.add_column(heading, justify="right", no_wrap=True)
     for kind, seen in rounds.items():
         table.add_section()
-        table.add_row(f"[bold]{kind}[/bold]", "", "", "", "", "", "CPU", "µs per", "job")
+        table.add_row(f"[bold]{kind}[/bold]")
         for name in sorted(seen, key=bars.ORDER.index):
             promised = "\n".join(_verdict(each) for each in judged if (each.store, each.name) == (kind, name))
             table.add_row(name, _of_floor(name, seen), promised, *_absolutes(seen[name]))
@@ -121,10 +132,18 @@ def _verdict(each: bars.Judged) -> str:
 
 
 def _absolutes(runs: Sequence[bars.Figures]) -> Iterator[str]:
-    for key in ("jobs_per_s", "p50_ms", "p99_ms", "load_cpu_us", "engine_cpu_us", "database_cpu_us"):
+    for key in ("jobs_per_s", "p50_ms", "p99_ms", "engine_cpu_us", "database_cpu_us", "load_cpu_us"):
         values = [figures[key] for figures in runs if key in figures]
         value = statistics.median(values) if values else None
-        yield "" if value is None else f"{value:,.0f}" if key == "jobs_per_s" else f"{value:.1f}"
+        yield (
+            ""
+            if value is None
+            else f"{value:,.0f}"
+            if key == "jobs_per_s"
+            else f"{value:.3g}"
+            if value < 100
+            else f"{value:.0f}"
+        )
 
 
 def _breakdown(kind: str, runs: Sequence[bars.Figures]) -> Table:
@@ -141,5 +160,5 @@ def parts_of_floor(runs: Sequence[bars.Figures]) -> list[tuple[str, float]]:
     keys = sorted({key for figures in runs for key in figures if key.startswith("waited_")})
     waits = {key: statistics.median(figures.get(key, 0.0) for figures in runs) for key in keys}
     own_us = statistics.median(1e6 / figures["jobs_per_s"] for figures in runs) - sum(waits.values())
-    parts = [(_NAMES.get(key[7:-3], key[7:-3].upper()), us) for key, us in waits.items()]
-    return sorted([*parts, ("own work of the loop", max(0.0, own_us))], key=lambda part: -part[1])
+    parts = [(_NAMES[key.removeprefix("waited_").removesuffix("_us")], us) for key, us in waits.items()]
+    return sorted([*parts, (_OWN, max(0.0, own_us))], key=lambda part: -part[1])

@@ -90,6 +90,7 @@ def timers_command(store: str, rounds: int | None, quick: bool) -> None:
 @click.option("--instances", type=click.IntRange(1), help="Instances that wait at the start; enough for the fastest.")
 @click.option("--seconds", type=click.FloatRange(0.5), help="How long each turn is measured; 4, or 1.5 with --quick.")
 @click.option("--only", multiple=True, help="Part of a contestant's name; may be repeated. The floor always runs.")
+@click.option("--wide", is_flag=True, help="Also single REST reports from 1, 16 and 256 connections.")
 def floors_command(store: str, rounds: int | None, quick: bool, **given: Any) -> None:
     """An engine over each transport beside bare loops on the same store: how close to what the store can do."""
     console = _console()
@@ -132,12 +133,12 @@ def _timers(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
 
 
 def _effort(
-    rounds: int, quick: bool, *, instances: int | None = None, seconds: float | None = None, only: tuple[str, ...] = ()
+    rounds: int, quick: bool, *, instances: int | None = None, seconds: float | None = None, **who: Any
 ) -> floors.Effort:
     usual = floors.Effort()
     measure_s = seconds or (1.5 if quick else usual.measure_s)
     waiting = instances or round(usual.instances * measure_s / usual.measure_s)
-    return floors.Effort(rounds, 0.5 if quick else usual.warm_s, measure_s, waiting, only)
+    return floors.Effort(rounds, 0.5 if quick else usual.warm_s, measure_s, waiting, **who)
 
 
 def _floors(console: Console, store: str, effort: floors.Effort) -> dict[str, Any]:

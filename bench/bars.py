@@ -17,6 +17,7 @@ from bench.contestants import (
     LEAN,
     REST,
     REST_BATCHED,
+    WIDTHS,
 )
 
 Figures = Mapping[str, float]
@@ -68,7 +69,7 @@ BARS = (
     Bar(_LITE, REST_BATCHED, "engine_cpu_us", 35),
 )
 
-ORDER = (FLOOR, LEAN, CHATTY, REST, REST_BATCHED, GRPC, GRPC_BATCHED, INSIDE, INSIDE_BATCHED, DOOR)
+ORDER = (FLOOR, LEAN, CHATTY, REST, *WIDTHS, REST_BATCHED, GRPC, GRPC_BATCHED, INSIDE, INSIDE_BATCHED, DOOR)
 
 
 class Judged(NamedTuple):

@@ -108,7 +108,12 @@ POSTGRES_ONLY: dict[str, Callable[[Turn], Counted]] = {
 }
 """Eight connections that write at once make no sense on SQLite, which has one writer; a door is measured once."""
 
+WIDTHS: dict[str, Callable[[Turn], Counted]] = {
+    f"{REST} × {callers}": engine("rest", "single", callers) for callers in (1, 16, 256)
+}
+"""The same engine with fewer and more callers than in the promises."""
 
-def contestants(kind: str) -> dict[str, Callable[[Turn], Counted]]:
-    """Return who is measured on a kind of store, in the order of their turns."""
-    return ANY_STORE | (POSTGRES_ONLY if kind == "postgres" else {})
+
+def contestants(kind: str, *, wide: bool = False) -> dict[str, Callable[[Turn], Counted]]:
+    """Return who is measured on a kind of store, in the order of their turns; `wide` adds other numbers of callers."""
+    return ANY_STORE | (WIDTHS if wide else {}) | (POSTGRES_ONLY if kind == "postgres" else {})

@@ -45,6 +45,7 @@ class Effort(NamedTuple):
     measure_s: float = 4.0
     instances: int = 60_000
     only: tuple[str, ...] = ()
+    wide: bool = False
 
     def takes_part(self, name: str) -> bool:
         """Tell whether a contestant does; the floor always does."""
@@ -58,7 +59,7 @@ def measure(console: Console, places: Sequence[Stores], effort: Effort) -> dict[
     turns = [
         (place, name, turn)
         for place in places
-        for name, turn in contestants(place.name).items()
+        for name, turn in contestants(place.name, wide=effort.wide).items()
         if effort.takes_part(name)
     ]
     rounds: dict[str, dict[str, list[dict[str, float]]]] = {place.name: {} for place in places}

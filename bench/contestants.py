@@ -109,7 +109,7 @@ POSTGRES_ONLY: dict[str, Callable[[Turn], Counted]] = {
 """Eight connections that write at once make no sense on SQLite, which has one writer; a door is measured once."""
 
 WIDTHS: dict[str, Callable[[Turn], Counted]] = {
-    f"{REST} × {callers}": engine("rest", "single", callers) for callers in (1, 16, 256)
+    f"{REST}, from {callers}": engine("rest", "single", callers) for callers in (1, 16, 256)
 }
 """The same engine with fewer and more callers than in the promises."""
 

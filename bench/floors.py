@@ -133,18 +133,13 @@ def _verdict(each: bars.Judged) -> str:
 
 
 def _absolutes(runs: Sequence[bars.Figures]) -> Iterator[str]:
-    for key in ("jobs_per_s", "p50_ms", "p99_ms", "engine_cpu_us", "database_cpu_us", "load_cpu_us"):
-        values = [figures[key] for figures in runs if key in figures]
-        value = statistics.median(values) if values else None
-        yield (
-            ""
-            if value is None
-            else f"{value:,.0f}"
-            if key == "jobs_per_s"
-            else f"{value:.3g}"
-            if value < 100
-            else f"{value:.0f}"
-        )
+    yield f"{statistics.median(figures['jobs_per_s'] for figures in runs):,.0f}"
+    for key in ("p50_ms", "p99_ms", "engine_cpu_us", "database_cpu_us", "load_cpu_us"):
+        yield _short(statistics.median(figures[key] for figures in runs)) if key in runs[0] else ""
+
+
+def _short(value: float) -> str:
+    return f"{value:.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _breakdown(kind: str, runs: Sequence[bars.Figures]) -> Table:
@@ -157,9 +152,11 @@ def _breakdown(kind: str, runs: Sequence[bars.Figures]) -> Table:
 
 
 def parts_of_floor(runs: Sequence[bars.Figures]) -> list[tuple[str, float]]:
-    """Return what the floor waits for, with the microseconds per job, most first; the rest is its own work."""
-    keys = sorted({key for figures in runs for key in figures if key.startswith("waited_")})
-    waits = {key: statistics.median(figures.get(key, 0.0) for figures in runs) for key in keys}
-    own_us = statistics.median(1e6 / figures["jobs_per_s"] for figures in runs) - sum(waits.values())
-    parts = [(_NAMES[key.removeprefix("waited_").removesuffix("_us")], us) for key, us in waits.items()]
+    """Return what the floor waits for, with the microseconds per job, most first; the rest is its own work.
+
+    Means of the rounds, not medians: those would not add up.
+    """
+    waits = {name: statistics.fmean(figures.get(f"waited_{name}_us", 0.0) for figures in runs) for name in _NAMES}
+    own_us = statistics.fmean(1e6 / figures["jobs_per_s"] for figures in runs) - sum(waits.values())
+    parts = [(_NAMES[name], us) for name, us in waits.items() if us]
     return sorted([*parts, (_OWN, max(0.0, own_us))], key=lambda part: -part[1])

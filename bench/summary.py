@@ -18,7 +18,7 @@ STARTS_PER_JOB = 0.5
 
 
 class Line(NamedTuple):
-    """A ratio, what it is of, what is promised of it (`kept` is None when nothing is), and an absolute figure."""
+    """A ratio (or a time), what it is of, what is promised of it (`kept` is None when nothing is), and an absolute figure."""
 
     store: str
     what: str
@@ -82,8 +82,8 @@ def table_of(lines: Sequence[Line]) -> Table:
     """Return the table."""
     kept, promised = sum(line.kept is True for line in lines), sum(line.kept is not None for line in lines)
     table = Table(title=f"All reports: {kept} of {promised} promises kept")
-    for title in ("ratio", "", "promise", "store", "what", "figure"):
-        table.add_column(title, no_wrap=title != "what", justify="right" if title in {"ratio", "figure"} else "left")
+    for title in ("measured", "", "promise", "store", "what", "figure"):
+        table.add_column(title, no_wrap=title != "what", justify="right" if title in {"measured", "figure"} else "left")
     for line in lines:
         verdict = {True: "[green]pass[/green]", False: "[red]FAIL[/red]", None: ""}[line.kept]
         table.add_row(f"{line.ratio:.3g}", verdict, line.promise, line.store, line.what, line.figure)

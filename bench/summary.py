@@ -18,7 +18,7 @@ STARTS_PER_JOB = 0.5
 
 
 class Line(NamedTuple):
-    """A ratio (or a time), what it is of, what is promised of it (`kept` is None when nothing is), and an absolute figure."""
+    """What was measured of what, what is promised of it (`kept` is None when nothing is), and an absolute figure."""
 
     store: str
     what: str

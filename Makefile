@@ -12,7 +12,7 @@ CONTRACT := proto/build_stubs.py $(wildcard proto/workflow/*/*.proto) $(wildcard
 PACKAGES := pyproject.toml $(wildcard */pyproject.toml)
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt \
     --build-constraint constraints.txt --reinstall-package rochallor-proto \
-    --editable proto --editable 'engine[postgres,otel]' --editable engine-stub --editable 'sdk-python[grpc]' --editable conformance
+    --editable proto --editable 'engine[postgres,otel]' --editable engine-stub --editable 'sdk-python[grpc,kafka]' --editable conformance
 
 help:  ## say what there is to do
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile

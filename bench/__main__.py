@@ -19,6 +19,8 @@ from rich.console import Console
 from bench import chart, floors, growth, summary, throughput, timers
 from bench.results import keep
 from bench.running import Load
+from bench.sdk import measure as sdk
+from bench.sdk.modes import MODES
 from bench.stores import KINDS, Stores, stores
 
 BOTH = "both"
@@ -57,6 +59,7 @@ def all_command(store: str, rounds: int | None, quick: bool) -> None:
     for what, measure, _ in (_throughput(rounds, quick), _growth(rounds, quick), _timers(rounds, quick)):
         for kind, measured in _each(console, what, store, measure):
             lines += summary.OF[what](kind, measured)
+    lines += summary.of_sdk(_sdk(console, rounds, quick))
     console.print(summary.table_of(lines))
 
 
@@ -98,6 +101,16 @@ def floors_command(store: str, rounds: int | None, quick: bool, **given: Any) ->
     floors.report(console, measured["rounds"])
 
 
+@main.command("sdk")
+@click.option("--quick", is_flag=True, help="Short windows and one round: to see that it works.")
+@click.option("--rounds", type=click.IntRange(1), help="Rounds, each with fresh processes; 1 with --quick.")
+@click.option("--mode", multiple=True, type=click.Choice([*MODES]), help="Only this one; can be repeated.")
+def sdk_command(rounds: int | None, quick: bool, mode: tuple[str, ...]) -> None:
+    """Our workers beside a plain loop, on a mock engine: jobs per second, CPU per job, idling, pickup, memory."""
+    console = _console()
+    sdk.report(console, _sdk(console, rounds, quick, mode))
+
+
 @main.command("chart")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option(
@@ -130,6 +143,14 @@ def _growth(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
 
 def _timers(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
     return "timers", partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick), timers.report
+
+
+def _sdk(console: Console, rounds: int | None, quick: bool, modes: tuple[str, ...] = ()) -> dict[str, Any]:
+    length = sdk.Length(0.5, 1.0, 2.0) if quick else sdk.Length()
+    with _void_on_error():
+        figures = sdk.measure(console, rounds=_rounds(rounds, quick, 3), length=length, modes=modes or tuple(MODES))
+    console.print(f"written to {keep('sdk', 'mock', figures)}", highlight=False)
+    return figures
 
 
 def _effort(

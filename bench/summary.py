@@ -70,6 +70,12 @@ def of_timers(store: str, seen: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(store, label, ratio, f"p99 ÷ {timers.ALLOWED_MS} ms ≤ 1", ratio <= 1, f"p99 {late_ms:,.0f} ms")
 
 
+def of_sdk(measured: Mapping[str, Any]) -> Iterator[Line]:
+    """Give the bars of workers beside a plain loop."""
+    for bar in measured["bars"]:
+        yield Line("mock", "workers", bar["figure"], f"{bar['bar']} {bar['limit']}", bar["holds"])
+
+
 OF: dict[str, Callable[[str, Any], Iterable[Line]]] = {
     "throughput": of_throughput,
     "growth": of_growth,

@@ -49,7 +49,10 @@ async def one_by_one(reporters: Sequence[Caller], pollers: Sequence[Caller], goa
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     if not ended.done():
         ended.cancel()
-        await (reporting if reporting.done() else polling)  # raises what went wrong
+        failed, other = (reporting, polling) if reporting.done() else (polling, reporting)
+        other.cancel()
+        await asyncio.gather(other, return_exceptions=True)
+        await failed  # raises what went wrong
     # A poll that is cut off may have been given jobs already; so the last ones are read, and reported, to their end.
     await polling
     for _ in reporters:

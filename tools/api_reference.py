@@ -22,6 +22,7 @@ MODULES = (
     "workflow_sdk.handler.context",
     "workflow_sdk.runner.runner",
     "workflow_sdk.runner.async_runner",
+    "workflow_sdk.runner.kafka_runner",
     "workflow_sdk.client.rest",
     "workflow_sdk.client.grpc",
     "workflow_sdk.client.async_rest",

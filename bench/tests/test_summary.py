@@ -35,3 +35,10 @@ def test_floors_are_in_it_by_their_bars(speed, kept):
     [share] = [line for line in lines if line.promise.startswith("floor")]
     assert (share.what, share.kept) == (REST, kept)
     assert [(line.what, line.ratio) for line in lines if line.kept is None] == [(FLOOR, 1.0), (INSIDE, 0.4)]
+
+
+def test_workers_are_in_it_by_their_bars():
+    """What the report about workers has judged is passed on."""
+    bar = {"bar": "times plain loop", "limit": "≥ 4", "figure": 3.5, "holds": False, "by_cpu": None}
+    [line] = summary.of_sdk({"bars": [bar]})
+    assert (line.ratio, line.promise, line.kept) == (3.5, "times plain loop ≥ 4", False)

@@ -1,4 +1,4 @@
-"""Engine processes as the driver holds them: started, killed, turned, started again on the same port."""
+"""Processes as the driver holds them: started, killed, started again on the same port."""
 
 from __future__ import annotations
 
@@ -16,44 +16,43 @@ READY_S = 30.0
 ROOT = Path(__file__).resolve().parents[2]
 
 
-class Engine:
-    """One engine on one port. `stops` counts how often it was killed."""
+class Child:
+    """One process of ours, started again and again with the same environment. What it writes to stderr is in `log`."""
 
     def __init__(self, variables: Mapping[str, str], log: Path) -> None:
-        self.port = free_port()
         self._log = log
         self._variables = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("WE_")},
-            "WE_HOST": "127.0.0.1",
-            "WE_REST_PORT": str(self.port),
-            "WE_GRPC_PORT": "0",
-            "WE_METRICS_PORT": "0",
+            **{name: value for name, value in os.environ.items() if not name.startswith(("WE_", "WORKFLOW_"))},
             "PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")]),
             **variables,
         }
         self._process: Process | None = None
 
-    async def start(self, trap: str = "") -> None:
-        """Start, with a trap for it to die in or without; return when it serves."""
+    async def spawn(self, *arguments: str, **variables: str) -> Process:
+        """Start Python with these arguments; return when the process exists."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "e2e.faults.engine", stdout=PIPE, stderr=log,
-                env=self._variables | ({"FAULT_AT": trap} if trap else {}),
-            )  # fmt: skip
-        assert self._process.stdout is not None
-        line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
-        if not line:
-            await self._process.wait()
-            if not trap or self._process.returncode != -signal.SIGKILL:
-                raise RuntimeError(f"an engine did not start; {self._log} says why:\n{self._log.read_text()[-2000:]}")
+                sys.executable, *arguments, stdout=PIPE, stderr=log, env=self._variables | variables
+            )
+        return self._process
+
+    @property
+    def said(self) -> str:
+        """The end of what it wrote to stderr."""
+        return f"{self._log} says why:\n{self._log.read_text()[-2000:]}"
 
     @property
     def running(self) -> bool:
         """Whether the process lives."""
         return self._process is not None and self._process.returncode is None
 
+    @property
+    def exit_code(self) -> int | None:
+        """How it ended, None while it has not."""
+        return self._process.returncode if self._process is not None else None
+
     async def died(self, within_s: float) -> bool:
-        """Wait for the trap to close; False when it did not in time."""
+        """Wait for its death; False when it did not come in time."""
         assert self._process is not None
         try:
             await asyncio.wait_for(self._process.wait(), within_s)
@@ -69,7 +68,7 @@ class Engine:
         await self._process.wait()
 
     async def stop(self) -> None:
-        """End it properly; an engine that cannot end in time is a fault of its own."""
+        """End it properly; a process that cannot end in time is a fault of its own."""
         if self.running:
             self.signal(signal.SIGTERM)
         assert self._process is not None
@@ -80,10 +79,34 @@ class Engine:
         assert self._process is not None
         self._process.send_signal(number)
 
+
+class Engine(Child):
+    """One engine on one port, in which traps can be laid."""
+
+    def __init__(self, variables: Mapping[str, str], log: Path) -> None:
+        self.port = free_port()
+        super().__init__(at_ports(self.port) | dict(variables), log)
+
+    async def start(self, trap: str = "") -> None:
+        """Start, with a trap for it to die in or without; return when it serves."""
+        process = await self.spawn("-m", "e2e.faults.engine", **({"FAULT_AT": trap} if trap else {}))
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
+        if not line:
+            await process.wait()
+            if not trap or process.returncode != -signal.SIGKILL:
+                raise RuntimeError(f"an engine did not start; {self.said}")
+
     def limit_files(self, size: int) -> None:
         """Let no file of it grow beyond `size` bytes, -1 for any size: a disk that is full for it alone."""
         assert self._process is not None
         resource.prlimit(self._process.pid, resource.RLIMIT_FSIZE, (size, resource.RLIM_INFINITY))
+
+
+def at_ports(rest: int, grpc: int = 0) -> dict[str, str]:
+    """Return the settings of an engine on these ports of this machine; 0 is any."""
+    ports = {"WE_REST_PORT": str(rest), "WE_GRPC_PORT": str(grpc), "WE_METRICS_PORT": "0"}
+    return {"WE_HOST": "127.0.0.1", **ports}
 
 
 def free_port() -> int:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import selectors
 import threading
 from collections import deque
 from contextlib import suppress
@@ -169,3 +171,34 @@ def job():
         "variables": {"name": "Ada"},
         "lockExpiresAt": "2030-01-01T00:00:00Z",
     }
+
+
+class _Leaping(selectors.DefaultSelector):
+    """Does not wait: where nothing has happened, the loop's time leaps to what is due next."""
+
+    def __init__(self):
+        super().__init__()
+        self.passed = 0.0
+
+    def select(self, timeout=None):
+        events = super().select(0 if timeout is not None else None)
+        if not events and timeout:
+            self.passed += timeout
+        return events
+
+
+class VirtualLoop(asyncio.SelectorEventLoop):
+    """An event loop on which an hour passes in a moment."""
+
+    def __init__(self):
+        self._leaping = _Leaping()
+        super().__init__(self._leaping)
+
+    def time(self):
+        return self._leaping.passed
+
+
+@pytest.fixture
+def virtual_loop():
+    """Give the class of an event loop whose time passes by itself."""
+    return VirtualLoop

@@ -1,4 +1,4 @@
-"""Judges workflow engines, and soon SDKs, against the Rochallor contract.
+"""Judges workflow engines and SDKs against the Rochallor contract.
 
 Read from the bottom up; imports go downwards only.
 
@@ -6,7 +6,9 @@ Read from the bottom up; imports go downwards only.
     running     one run: plan → results → report
     hunting     one hunt for mutants, on stubs with a defect each
     report/     the NDJSON stream and what is drawn from it
+    subjects    from the text of --target to an engine or an SDK
     engine/     an engine as a subject: targets, processes, what it can do, playing a case
+    sdk/        an SDK as a subject: drivers, the protocol they speak, playing a case against a stub
     oracles/    what must hold in every case, judged over its journal
     planning, known_failures
     transports/ an operation over REST and over gRPC, the same answers from both
@@ -14,8 +16,7 @@ Read from the bottom up; imports go downwards only.
     mutants/    the engine's defects of sdk-contract/mutants.yaml as patches, and the process that carries one
     contract/   operations, errors and shapes, drawn from sdk-contract/
 
-Places kept for what is to come: `sdk/` (drivers and the protocol they speak, for targets `sdk:` and `pair:`, and the
-defects of SDKs) and `replay/` (contract record, replay, fuzz, model, diff).
+    replay/     a target's answers kept and compared: record, replay, diff, fuzz, model
 """
 
 __version__ = "0.1.0"

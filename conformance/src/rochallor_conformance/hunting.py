@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.cases.model import ENGINE, Case, Step
+from rochallor_conformance.engine.subject import EngineSubject
 from rochallor_conformance.engine.targets import SETTINGS, STARTABLE, Fleet, mutant_target
 from rochallor_conformance.mutants.catalogue import HEALTHY, PATCHES, mutant_of, strains_of
 from rochallor_conformance.mutants.patch import misfits
@@ -114,8 +115,9 @@ async def _chase(wanted: Hunt, mutant: str, strain: str) -> tuple[Json, list[Pla
     killers = []
     with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
         async with Fleet(mutant_target(strain), Path(folder)) as fleet:
+            subject = EngineSubject(fleet)
             for planned in claims(wanted.book, mutant):
-                result = await _played(wanted, planned, fleet)
+                result = await _played(wanted, planned, subject)
                 row["played"] += 1
                 if result["status"] == BROKEN:
                     return {**row, "status": MISFIT, "message": result["reason"]}, []
@@ -135,10 +137,10 @@ def _told(result: Json, began: float) -> Json:
     return {"status": KILLED, "case": result["case"], "transport": result["transport"], "ms": ms, "message": message}
 
 
-async def _played(wanted: Hunt, planned: Planned, fleet: Fleet) -> Json:
+async def _played(wanted: Hunt, planned: Planned, subject: EngineSubject) -> Json:
     planned = planned._replace(case=replace(planned.case, limits={"seconds": PATIENCE_S}))
     order = Order(wanted.book, [planned], Wanted((planned.transport,)), wanted.seed, wanted.nonce, None, _silent)
-    return await result_of(order, planned, fleet, asyncio.Lock())
+    return await result_of(order, planned, subject)
 
 
 def _silent(_result: Json) -> None:
@@ -150,7 +152,8 @@ async def _fail_when_healthy(wanted: Hunt, found: Iterable[tuple[Json, list[Plan
     plays = {planned.name: planned for _, killers in found for planned in killers}
     with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
         async with Fleet(mutant_target(HEALTHY), Path(folder)) as fleet:
-            results = {name: await _played(wanted, planned, fleet) for name, planned in plays.items()}
+            subject = EngineSubject(fleet)
+            results = {name: await _played(wanted, planned, subject) for name, planned in plays.items()}
     return {name for name, result in results.items() if result["status"] in (FAILED, BROKEN)}
 
 

@@ -11,20 +11,15 @@ import hashlib
 import time
 from collections.abc import Callable
 from datetime import date, datetime, timezone
-from typing import Any, NamedTuple
+from typing import NamedTuple, Protocol
 
 from rochallor_conformance import __version__
 from rochallor_conformance.cases.book import Book
-from rochallor_conformance.engine.bench import ADDITIONS, Bench
-from rochallor_conformance.engine.player import play
-from rochallor_conformance.engine.targets import SETTINGS, Fleet, missing
 from rochallor_conformance.known_failures import KnownFailures, bookkeeping
 from rochallor_conformance.planning import Planned, Wanted
-from rochallor_conformance.report.failures import failure_of
-from rochallor_conformance.report.records import BROKEN, FAILED, KNOWN, SKIPPED, Json, Writer, counts
+from rochallor_conformance.report.records import BROKEN, FAILED, KNOWN, Json, Writer, counts
 from rochallor_conformance.transports.exchange import Unreachable
 
-AT_ONCE = 12
 CONFORMANT, UNEXPECTED, BOOKKEEPING, INCOMPLETE, USAGE, SURVIVED, INTERRUPTED = 0, 1, 2, 3, 4, 5, 130
 """The exit codes; scripts rely on them."""
 
@@ -41,12 +36,30 @@ class Order(NamedTuple):
     tell: Callable[[Json], None]
 
 
-async def run(order: Order, fleet: Fleet, writer: Writer) -> int:
+class Subject(Protocol):
+    """Who is judged: an engine or an SDK. `name` is the target's, `at_once` how many cases may be played at a time."""
+
+    name: str
+    at_once: int
+
+    def transports(self) -> tuple[str, ...]:
+        """Return over which transports it can be judged."""
+        ...
+
+    async def capabilities(self, transport: str) -> list[str]:
+        """Return what it can do, as far as that is known; raises `Unreachable`."""
+        ...
+
+    async def outcome(self, planned: Planned, namespace: str, book: Book) -> Json:
+        """Play a case; return its status with the reason or the failure; raises `Unreachable`."""
+        ...
+
+
+async def run(order: Order, subject: Subject, writer: Writer) -> int:
     """Run it; return the exit code."""
     began = time.monotonic()
-    first = await _look(order, fleet)
-    writer.write("header", _header(order, fleet, first))
-    results = await _play_all(order, fleet, writer)
+    writer.write("header", _header(order, subject, await _look(order, subject)))
+    results = await _play_all(order, subject, writer)
     todo = list(bookkeeping(order.known, results, date.today())) if order.known else []  # noqa: DTZ011 - a calendar day
     code = exit_code(results, len(order.plays), todo)
     footer = {"counts": counts(results), "finished": len(results), "exit": code, "bookkeeping": todo}
@@ -64,23 +77,23 @@ def exit_code(results: list[Json], planned: int, todo: list[str]) -> int:
     return BOOKKEEPING if todo else CONFORMANT
 
 
-async def _look(order: Order, fleet: Fleet) -> Bench | None:
-    """Return a bench that answers, so that the header can say what the target can do; None when there is none."""
+async def _look(order: Order, subject: Subject) -> list[str]:
+    """Return what the target can do, so that the header can say it; nothing when nobody answers."""
     try:
-        return await fleet.bench(order.wanted.transports[0])
+        return await subject.capabilities(order.wanted.transports[0])
     except Unreachable:
-        return None
+        return []
 
 
-def _header(order: Order, fleet: Fleet, bench: Bench | None) -> Json:
+def _header(order: Order, subject: Subject, capabilities: list[str]) -> Json:
     index, count = order.wanted.shard
     return {
         "format": 1,
         "harness": __version__,
         "revision": order.book.revision,
-        "target": fleet.target.name,
+        "target": subject.name,
         "transports": list(order.wanted.transports),
-        "capabilities": sorted((bench.capabilities if bench else frozenset()) | fleet.target.settings),
+        "capabilities": capabilities,
         "seed": order.seed,
         "shard": f"{index}/{count}",
         "planned": len(order.plays),
@@ -88,13 +101,12 @@ def _header(order: Order, fleet: Fleet, bench: Bench | None) -> Json:
     }
 
 
-async def _play_all(order: Order, fleet: Fleet, writer: Writer) -> list[Json]:
-    gate = asyncio.Semaphore(1 if fleet.target.kind == "stub" else AT_ONCE)
-    starting = asyncio.Lock()
+async def _play_all(order: Order, subject: Subject, writer: Writer) -> list[Json]:
+    gate = asyncio.Semaphore(subject.at_once)
 
     async def one(planned: Planned) -> Json:
         async with gate:
-            return await result_of(order, planned, fleet, starting)
+            return await result_of(order, planned, subject)
 
     tasks = [asyncio.create_task(one(planned)) for planned in order.plays]
     results = []
@@ -111,11 +123,11 @@ async def _play_all(order: Order, fleet: Fleet, writer: Writer) -> list[Json]:
     return results
 
 
-async def result_of(order: Order, planned: Planned, fleet: Fleet, starting: asyncio.Lock) -> Json:
-    """Play one case; return its result. `starting` keeps two plays from starting the same engine."""
+async def result_of(order: Order, planned: Planned, subject: Subject) -> Json:
+    """Play one case; return its result."""
     began = time.monotonic()
     try:
-        outcome = await _outcome(order, planned, fleet, starting)
+        outcome = _known(order, planned, await subject.outcome(planned, _namespace(order, planned), order.book))
     except Unreachable as error:
         outcome = {"status": BROKEN, "reason": str(error)}
     except Exception as error:  # noqa: BLE001 - the harness's own mistake must not end the run unseen
@@ -125,25 +137,12 @@ async def result_of(order: Order, planned: Planned, fleet: Fleet, starting: asyn
     return {**facts, "transport": planned.transport, "requirements": case.spec, "ms": _ms_since(began), **outcome}
 
 
-async def _outcome(order: Order, planned: Planned, fleet: Fleet, starting: asyncio.Lock) -> Json:
-    case = planned.case
-    setting = next((each for each in case.requires if each in SETTINGS), "")
-    if setting and setting not in fleet.target.settings:
-        return {"status": SKIPPED, "reason": f"needs an engine with the setting {setting}"}
-    async with starting:
-        bench = await fleet.bench(planned.transport, setting)
-    if lacking := missing(case.requires, bench):
-        return {"status": SKIPPED, "reason": lacking}
-    if ADDITIONS in case.requires and ADDITIONS not in bench.capabilities:
-        return {"status": "not_implemented", "reason": "the engine speaks the base contract only"}
-    await bench.fresh()
-    verdict = await play(case, bench, _namespace(order, planned))
-    if verdict.status != FAILED:
-        return {"status": verdict.status, **({"reason": verdict.reason} if verdict.reason else {})}
-    failure = failure_of(case, verdict, order.book, bench.address, fleet.target.name)
-    entry = order.known.about(case.name, planned.transport, failure["message"]) if order.known else None
-    judged: dict[str, Any] = {"status": KNOWN, "reason": entry.reason} if entry else {"status": FAILED}
-    return {**judged, "failure": failure}
+def _known(order: Order, planned: Planned, outcome: Json) -> Json:
+    """Return an outcome, a failure that is known to happen as such."""
+    if outcome["status"] != FAILED or order.known is None:
+        return outcome
+    entry = order.known.about(planned.case.name, planned.transport, outcome["failure"]["message"])
+    return outcome if entry is None else {**outcome, "status": KNOWN, "reason": entry.reason}
 
 
 def _namespace(order: Order, planned: Planned) -> str:

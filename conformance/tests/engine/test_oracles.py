@@ -87,6 +87,13 @@ def test_the_inside_of_an_engine_is_noticed(message: str) -> None:
     assert "leaks" in [name for name, _ in findings(scene)]
 
 
+def test_an_answer_of_a_wrong_shape_is_told_and_no_crash() -> None:
+    """Where a field is missing that an oracle stands on, the shape is the finding."""
+    nameless = {name: value for name, value in INSTANCE.items() if name != "status"}
+    found = list(findings(_scene(("getInstance", nameless), ("pollJobs", {"jobs": [JOB]}))))
+    assert any(name == "wire" and "'status' is a required property" in sentence for name, sentence in found)
+
+
 def test_an_engine_of_the_base_contract_may_lack_what_is_ours() -> None:
     """Without our additions nothing of ours is asked for."""
     assert list(findings(_scene(("getInstance", WITHOUT_REVISION), base_only=True))) == []

@@ -252,3 +252,20 @@ def test_dialect_is_that_of_every_expression(coercion):
         except ValueError:
             worked[place] = False
     assert worked == dict.fromkeys(expressions, coercion)
+
+
+def test_fields_foreign_to_a_type_do_nothing():
+    """They are warned about, and nothing of them is in what is compiled."""
+    foreign = {
+        "conditionalNextSteps": {"true": "end"},
+        "retryCount": 3,
+        "retryPolicy": {"initialDelay": "PT1S"},
+        "outputs_schema": {"properties": {"n": {"type": "number"}}},
+        "transformations": {"a": 1},
+    }
+    found = parse_definition(
+        json.dumps({"id": "d", "name": "D", "steps": [{"id": "end", "name": "E", "type": "END", **foreign}]}).encode()
+    )
+    assert shown(found.definition.steps[0]) == {"name": "E"}
+    assert {warning.code for warning in found.warnings} == {"STEP_FIELD_INVALID"}
+    assert len(found.warnings) == len(foreign)

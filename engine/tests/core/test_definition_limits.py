@@ -124,3 +124,28 @@ def test_text_is_no_number_unless_the_setting_says_so():
     condition = parsed(flow(step)).definition.steps[0].conditions[0]
     with pytest.raises(ValueError, match="not a string and a number"):
         condition.expression.evaluate({}, 0)
+
+
+@pytest.mark.parametrize(("length", "accepted"), [(256, True), (257, False)])
+def test_step_id_as_long_as_allowed_is_accepted(length, accepted):
+    """One character more is refused."""
+    step = {"id": "x" * length, "name": "X", "type": "END"}
+    assert (parsed({"id": "wf", "name": "W", "steps": [step]}).definition is not None) is accepted
+
+
+def test_gateway_without_a_join_is_found_wherever_it_stands():
+    """Also behind steps of other types."""
+    steps = [
+        {"id": "hold", "name": "H", "type": "WAIT", "nextStep": "fork"},
+        {"id": "fork", "name": "F", "type": "PARALLEL_GATEWAY", "parallelNextSteps": ["end", "other"]},
+        {"id": "other", "name": "O", "type": "END"},
+    ]
+    assert "PARALLEL_HAS_JOIN" in {problem.code for problem in parsed(flow(*steps)).problems}
+
+
+def test_null_in_a_retry_policy_is_not_kept():
+    """As anywhere, it says no more than leaving the field out."""
+    policy = {"initialDelay": "PT1S", "maxDelay": None}
+    step = {"id": "work", "name": "W", "type": "SERVICE_TASK", "nextStep": "end", "retryPolicy": policy}
+    kept = json.loads(parsed(flow(step)).definition.source)
+    assert kept["steps"][0]["retryPolicy"] == {"initialDelay": "PT1S"}

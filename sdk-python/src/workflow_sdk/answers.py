@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from workflow_sdk.json_types import is_dict
+
 Args = Mapping[str, Any]
 Json = dict[str, Any]
 
@@ -62,7 +64,7 @@ def awaited(answer: Any, args: Args) -> Json:
 def items(answer: Any, args: Args) -> list[Json]:
     """Return the bare list, whether it came wrapped, bare or null."""
     del args
-    found = answer.get("items") if isinstance(answer, dict) else answer
+    found = answer.get("items") if is_dict(answer) else answer
     return list(found or [])
 
 
@@ -79,7 +81,7 @@ def _step_execution(item: Json) -> Json:
 def page(answer: Any, args: Args) -> Json:
     """Return `{items, page, pageSize, total}`; what an engine leaves out is what was asked for."""
     found = items(answer, args)
-    facts = answer if isinstance(answer, dict) else {}
+    facts = answer if is_dict(answer) else {}
     asked = {"page": args.get("page") or 0, "pageSize": args.get("page_size") or 20, "total": len(found)}
     return {**asked, **facts, "items": found}
 
@@ -101,8 +103,8 @@ def instance_page(answer: Any, args: Args) -> Json:
 def jobs(answer: Any, args: Args) -> list[Json]:
     """Return the claimed jobs, each with a map of variables."""
     del args
-    found = answer.get("jobs") if isinstance(answer, dict) else answer
-    return [{**job, "variables": job.get("variables") or {}} for job in found or []]
+    found: list[Json] = (answer.get("jobs") if is_dict(answer) else answer) or []
+    return [{**job, "variables": job.get("variables") or {}} for job in found]
 
 
 def report(answer: Any, args: Args) -> Json:

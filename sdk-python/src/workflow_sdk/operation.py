@@ -8,7 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 from workflow_sdk.errors import InvalidVariables
@@ -41,19 +42,18 @@ class Param:
     rest: str = ""
     proto: str = ""
 
-    @property
+    @cached_property
     def rest_name(self) -> str:
         """Name of the JSON field or query key."""
         return self.rest or camel(self.arg)
 
-    @property
+    @cached_property
     def proto_name(self) -> str:
         """Name of the field in the gRPC request."""
         return self.proto or self.arg
 
 
-@dataclass(frozen=True)
-class RestRequest:
+class RestRequest(NamedTuple):
     """What to send; the client adds the base URL and a timeout."""
 
     method: str
@@ -92,6 +92,10 @@ class Operation:
     unwrap: str = ""
     items: str = ""
 
+    @cached_property
+    def _has_fields(self) -> bool:
+        return any(param.where == "body" for param in self.params)
+
     def rest_request(self, args: Args) -> RestRequest:
         """Return the REST request for these arguments. None and empty text mean absent and are not sent.
 
@@ -102,7 +106,7 @@ class Operation:
         path = self.path
         query: dict[str, Any] = {}
         headers: dict[str, str] = {}
-        body: Any = {} if any(param.where == "body" for param in self.params) else None
+        body: Any = {} if self._has_fields else None
         for param in self.params:
             value = args.get(param.arg)
             if param.where == "path":
@@ -148,5 +152,5 @@ def to_json(value: object) -> bytes:
 
 def wait_seconds(args: Args) -> float:
     """Return for how long these arguments ask the engine to hold the call, which no timeout may cut short."""
-    poll = args.get("poll") or {}
+    poll: Args = args.get("poll") or {}
     return max(args.get("wait_ms") or 0, poll.get("waitMs") or 0) / 1000

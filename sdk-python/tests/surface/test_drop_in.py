@@ -46,6 +46,13 @@ SIGNATURES = [
     ),
     ("runner.runner", "Runner.run", "stop_event=None"),
     ("runner.runner", "Runner._dispatch", "job"),
+    (
+        "runner.kafka_runner",
+        "KafkaRunner",
+        "worker_id, brokers, client, registry, dedup_window_seconds=600.0, extra_kafka_config=None",
+    ),
+    ("runner.kafka_runner", "KafkaRunner.run", "stop_event=None"),
+    ("runner.kafka_runner", "KafkaRunner.stop", ""),
     ("retry.backoff", "delay", "attempt"),
     ("errors", "EngineClientError", "status_code, message=''"),
 ]
@@ -113,7 +120,9 @@ def test_a_worker_over_rest_loads_no_heavy_library():
     """Neither grpc nor protobuf nor prometheus nor pydantic is loaded until it is asked for."""
     code = (
         "from workflow_sdk import HandlerRegistry, RestEngineClient, Runner\n"
-        "heavy = {'grpc', 'google.protobuf', 'prometheus_client', 'pydantic', 'confluent_kafka', 'asyncpg'}\n"
+        "from workflow_sdk.runner.kafka_runner import KafkaRunner\n"
+        "KafkaRunner('w', 'kafka:9092', RestEngineClient('http://engine'), HandlerRegistry())\n"
+        "heavy = {'grpc', 'aiohttp', 'google.protobuf', 'prometheus_client', 'pydantic', 'confluent_kafka'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
     assert _in_a_fresh_python(code) == "[]"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TypedDict
 
 import msgspec
 from workflow_sdk import HandlerRegistry, NonRetryableError, RestEngineClient, Runner
+from workflow_sdk.client.async_rest import AsyncRestEngineClient
 from workflow_sdk.definition import (
     Problem,
     RetryPolicy,
@@ -34,6 +36,7 @@ from workflow_sdk.definition import (
 from workflow_sdk.errors import EngineClientError, RetryAfter
 from workflow_sdk.handler.context import JobContext
 from workflow_sdk.handler.registry import CallNext
+from workflow_sdk.runner.async_runner import AsyncRunner
 
 registry = HandlerRegistry()
 
@@ -130,4 +133,25 @@ def main() -> None:
             raise SystemExit(f"{error.code}: {error.details}") from error
         version: int = uploaded["version"]
         client.start_instance("loan", {"amount": version}, business_key="ada-1")
+        result: dict[str, Any] = client.start("loan", {"amount": version}).result(timeout=30)
+        waiting: Iterator[dict[str, Any]] = client.iter_instances(status="WAITING")
+        for number, each in enumerate(waiting):
+            client.instance(each["id"]).cancel(f"number {number}, after {result['amount']}")
         Runner(client, registry, worker_id="w1", parallelism=8).run(stop)
+
+
+async def token() -> str:
+    await asyncio.sleep(0)
+    return "secret"
+
+
+async def main_on_a_loop() -> None:
+    async with AsyncRestEngineClient("https://engine.example", token=token) as client:
+        handle = await client.start("loan", {"amount": 5})
+        async for event in client.watch_instance(handle.id, after=1):
+            revision: int = event["revision"]
+            handle.id += str(revision)
+        result: dict[str, Any] = await handle.result(timeout=0.5)
+        names = [each["name"] async for each in client.iter_definitions(result["keyword"])]
+        client.instance(names[0])
+        await AsyncRunner(client, registry, worker_id="w1", long_poll_ms=0).run(asyncio.Event())

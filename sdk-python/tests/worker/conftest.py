@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import selectors
 from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,31 +15,6 @@ from workflow_sdk.worker.settings import WorkerSettings
 from workflow_sdk.worker.stop import Stop
 from workflow_sdk.worker.timing import Timing
 from workflow_sdk.worker.worker import Worker
-
-
-class _Leaping(selectors.DefaultSelector):
-    """Does not wait: where nothing has happened, the loop's time leaps to what is due next."""
-
-    def __init__(self):
-        super().__init__()
-        self.passed = 0.0
-
-    def select(self, timeout=None):
-        events = super().select(0 if timeout is not None else None)
-        if not events and timeout:
-            self.passed += timeout
-        return events
-
-
-class VirtualLoop(asyncio.SelectorEventLoop):
-    """An event loop on which an hour passes in a moment."""
-
-    def __init__(self):
-        self._leaping = _Leaping()
-        super().__init__(self._leaping)
-
-    def time(self):
-        return self._leaping.passed
 
 
 @dataclass
@@ -198,7 +172,8 @@ class Flag:
 class Bench:
     """One worker, one engine, one stop."""
 
-    def __init__(self):
+    def __init__(self, virtual_loop):
+        self._virtual_loop = virtual_loop
         self.engine = Engine()
         self.registry = HandlerRegistry()
         self.stop = Flag()
@@ -207,7 +182,7 @@ class Bench:
 
     def run(self, script, **settings):
         """Run a worker beside `script()`, in virtual time; when the script ends, the worker is stopped."""
-        loop = VirtualLoop()
+        loop = self._virtual_loop()
         try:
             return loop.run_until_complete(self._both(script, settings))
         finally:
@@ -219,15 +194,17 @@ class Bench:
         timing = Timing(monotonic=loop.time, chance=lambda: 0.5)
         worker = Worker(self.engine, self.registry, WorkerSettings("w", timing=timing, **settings), self.metrics)
         self.stopping = Stop(self.stop)
-        running = asyncio.ensure_future(worker.run(self.stopping))
+        self.running = running = asyncio.ensure_future(worker.run(self.stopping))
         told = asyncio.ensure_future(script())
         await asyncio.wait({running, told}, return_when=asyncio.FIRST_COMPLETED)
-        if running.done():
+        if running.done() and not running.cancelled():
             told.cancel()
             await running
         result = await told
         self.stop.set()
-        await running
+        await asyncio.wait({running})
+        if not running.cancelled():
+            await running
         return result
 
     async def until(self, condition, seconds=3600):
@@ -239,5 +216,5 @@ class Bench:
 
 
 @pytest.fixture
-def bench():
-    return Bench()
+def bench(virtual_loop):
+    return Bench(virtual_loop)

@@ -91,3 +91,23 @@ def test_engine_that_is_away_does_not_keep_a_worker_from_ending(bench, started, 
 def test_long_poll_under_way_is_finished(started):
     """What it claims must not be forgotten: the stop waits for it, two seconds at most."""
     assert started(0.1) < 2.5
+
+
+def test_worker_whose_task_is_cancelled_drains_as_well(bench):
+    """An application that cancels its tasks at the end loses no result; the cancellation goes on afterwards."""
+
+    @bench.registry.register("work")
+    async def work(ctx):
+        bench.ran[ctx.id] += 1
+        await asyncio.sleep(10)
+
+    bench.engine.add(1)
+
+    async def script():
+        await bench.until(lambda: bench.ran)
+        bench.running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await bench.running
+        return dict(bench.engine.completed)
+
+    assert bench.run(script) == {"work-0": {}}

@@ -54,6 +54,32 @@ def test_results_that_come_together_are_sent_together(bench):
     assert bench.engine.completed["work-0"] == {"x": 1}
 
 
+def test_report_that_nothing_can_join_waits_for_nothing(bench):
+    """The last job under way is reported the moment it ends; others are waited for a little."""
+    sent = []
+
+    @bench.registry.register("work")
+    async def work(ctx):
+        await asyncio.sleep(ctx.variables["seconds"])
+
+    async def script():
+        now, report = asyncio.get_running_loop().time, bench.engine.report
+
+        async def timed(outcomes, poll=None):
+            sent.append((len(outcomes), round(now() - began, 4)))
+            return await report(outcomes, poll)
+
+        bench.engine.report = timed
+        bench.engine.add(1, seconds=1.0)
+        bench.engine.add(1, seconds=2.0)
+        began = now() + bench.engine.round_trip
+        await bench.until(lambda: len(bench.engine.completed) == 2)
+
+    bench.engine.lease_seconds = 300.0
+    bench.run(script, lease_seconds=300)
+    assert sent == [(1, 1.002), (1, 2.0)]
+
+
 def test_batches_can_be_switched_off(bench):
     """Then every job is reported by itself."""
     bench.engine.add(5)

@@ -54,7 +54,7 @@ class Book(msgspec.Struct, frozen=True):
     @property
     def revision(self) -> str:
         """The newest revision's name, "unreleased" before the first."""
-        return self.revisions[-1].revision if self.revisions else "unreleased"
+        return _newest(self.revisions)
 
 
 def read_book(folder: Path) -> Book:
@@ -71,6 +71,15 @@ def read_book(folder: Path) -> Book:
         mutants=_mutants(folder),
         revisions=_revisions(folder),
     )
+
+
+def revision_of(folder: Path) -> str:
+    """Return the newest revision's name without reading the rest of the book."""
+    return _newest(_revisions(folder))
+
+
+def _newest(revisions: list[Revision]) -> str:
+    return revisions[-1].revision if revisions else "unreleased"
 
 
 def _requirements(folder: Path) -> dict[str, Requirement]:

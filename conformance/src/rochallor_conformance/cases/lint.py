@@ -10,7 +10,7 @@ import msgspec
 
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.cases.matchers import unknown_matchers
-from rochallor_conformance.cases.model import Case, Step
+from rochallor_conformance.cases.model import ENGINE, Case, Step
 from rochallor_conformance.contract.errors import codes
 from rochallor_conformance.contract.operations import SERVICE, operations
 from rochallor_conformance.mutants.catalogue import HEALTHY, PATCHES, mutant_of
@@ -95,6 +95,7 @@ def _complaints_of(case: Case, step: Step) -> Iterator[str]:
         yield f"{step.call} has no rpc; say `transports: [rest]`"
     if (
         step.call
+        and ENGINE in case.targets
         and operations().get(step.call)
         and operations()[step.call].is_ours
         and "additions" not in case.requires
@@ -104,7 +105,7 @@ def _complaints_of(case: Case, step: Step) -> Iterator[str]:
         yield f"rpc {step.rpc} needs `transports: [grpc]` and to exist"
     if step.http is not None and case.transports != ["rest"]:
         yield "a request by hand needs `transports: [rest]`"
-    if step.error and step.error.code not in codes():
+    if step.error and (step.error.code or not step.error.kind) and step.error.code not in codes():
         yield f"errors.yaml has no code {step.error.code}"
     if step.advance is not None and "virtual-clock" not in case.requires:
         yield "`advance` needs `requires: [virtual-clock]`"
@@ -160,4 +161,5 @@ def _all_steps(case: Case) -> Iterator[tuple[str, Step]]:
 def _expectations(step: Step) -> list[Any]:
     error = step.error
     parts = [step.body, step.headers, step.outcomes, *([error.message, error.details] if error else [])]
+    parts += [step.job, step.requests, step.count]
     return [part for part in parts if part is not msgspec.UNSET]

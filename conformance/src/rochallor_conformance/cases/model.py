@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 Json = dict[str, Any]
-ENGINE = "engine"
+ENGINE, SDK, PAIR = "engine", "sdk", "pair"
 
 
 class Given(msgspec.Struct, frozen=True):
@@ -18,11 +18,16 @@ class Given(msgspec.Struct, frozen=True):
 
 
 class Expected(msgspec.Struct, frozen=True):
-    """A refusal that the case wants: its code, and matchers of its sentence and details."""
+    """A refusal that the case wants: its code, and matchers of its sentence and details.
 
-    code: str
+    Of an SDK also `kind`, for what is no answer of an engine, and a matcher of the wait it tells, in ms.
+    """
+
+    code: str = ""
     message: Any = msgspec.UNSET
     details: Any = msgspec.UNSET
+    kind: str = ""
+    retry_after_ms: Any = msgspec.UNSET
 
 
 class Until(msgspec.Struct, frozen=True):
@@ -32,7 +37,11 @@ class Until(msgspec.Struct, frozen=True):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One act: exactly one of `call`, `http`, `rpc`, `advance` and `parallel` is set. See schemas/case.json."""
+    """One act: exactly one of `call`, `http`, `rpc`, `advance` and `parallel` is set. See schemas/case.json.
+
+    Where an SDK is judged, also one of `start_worker`, `stop_worker`, `worker_ended`, `job`, `reply_to`, `handled`,
+    `wire`, `fault` and `expire_lease`.
+    """
 
     call: str | None = None
     http: Json | None = None
@@ -50,6 +59,19 @@ class Step(msgspec.Struct, frozen=True):
     bind: str | dict[str, str] = {}
     until: Until | None = None
     outcomes: list[Any] = []
+    by: str = ""
+    start_worker: Json | None = None
+    stop_worker: Json | None = None
+    worker_ended: str | None = None
+    job: Any = msgspec.UNSET
+    reply_to: str | None = None
+    reply: Json = {}
+    handled: int | None = None
+    wire: str | None = None
+    requests: Any = msgspec.UNSET
+    count: Any = msgspec.UNSET
+    fault: Json | None = None
+    expire_lease: str | None = None
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -62,7 +84,7 @@ class Case(msgspec.Struct, frozen=True):
     then: list[Step]
     when: list[Step] = []
     level: str = "MUST"
-    targets: list[str] = msgspec.field(default_factory=lambda: [ENGINE])
+    targets: list[str] = msgspec.field(default_factory=lambda: [ENGINE, PAIR])
     transports: list[str] = msgspec.field(default_factory=lambda: ["rest", "grpc"])
     requires: list[str] = []
     clock: str = "any"

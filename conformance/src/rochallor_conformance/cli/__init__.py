@@ -12,24 +12,26 @@ from io import TextIOWrapper
 import click
 
 from rochallor_conformance.cases.documents import DataError
-from rochallor_conformance.cli import corpus, judging, known, mutants, reports
+from rochallor_conformance.cli import contract, corpus, drivers, exploring, judging, known, mutants, reports
 from rochallor_conformance.contract.places import NoContract
 from rochallor_conformance.engine.targets import BadTarget
+from rochallor_conformance.replay.cassette import BadCassette
 from rochallor_conformance.report.records import BadReport
 from rochallor_conformance.running import INCOMPLETE, INTERRUPTED, USAGE
+from rochallor_conformance.sdk.manifest import BadManifest
 from rochallor_conformance.transports.exchange import Unreachable
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="rochallor-conformance")
 def cli() -> None:
-    """Judge workflow engines against the contract, over REST and gRPC.
+    """Judge workflow engines and SDKs against the contract, over REST and gRPC.
 
     Begin with `rochallor-conformance run --target engine:sqlite`, or engine:URL,grpc=HOST:PORT for one that runs.
     """
 
 
-for _module in (judging, corpus, mutants, reports, known):
+for _module in (judging, corpus, mutants, reports, known, contract, exploring, drivers):
     for _command in _module.COMMANDS:
         cli.add_command(_command)
 
@@ -49,9 +51,9 @@ def code_of(arguments: list[str]) -> int:
     except click.ClickException as error:
         error.show()
         return USAGE
-    except (BadTarget, DataError, BadReport, NoContract) as error:
+    except (BadTarget, BadManifest, DataError, BadReport, BadCassette, NoContract) as error:
         click.echo(f"Error: {error}", err=True)
-        return INCOMPLETE if isinstance(error, BadReport) else USAGE
+        return INCOMPLETE if isinstance(error, BadReport | BadCassette) else USAGE
     except Unreachable as error:
         click.echo(f"Error: {error}", err=True)
         return INCOMPLETE

@@ -24,21 +24,23 @@ from rochallor_conformance import __version__
 from rochallor_conformance.cases.book import Book, read_book
 from rochallor_conformance.cases.documents import read_schema
 from rochallor_conformance.contract.places import contract_folder
-from rochallor_conformance.engine.targets import Fleet, Target, read_target
+from rochallor_conformance.engine.targets import Fleet, Target
 from rochallor_conformance.known_failures import KnownFailures, draft, read_known_failures
 from rochallor_conformance.planning import LEVELS, Planned, Wanted, plan
 from rochallor_conformance.report.records import Json, Writer
 from rochallor_conformance.report.terminal import Terminal, show_failure
-from rochallor_conformance.running import CONFORMANT, INCOMPLETE, UNEXPECTED, Order
+from rochallor_conformance.running import CONFORMANT, INCOMPLETE, UNEXPECTED, Order, Subject
 from rochallor_conformance.running import run as run_order
 from rochallor_conformance.shrink import shrink
+from rochallor_conformance.subjects import Named, opened, read_subject
 from rochallor_conformance.transports.exchange import TRANSPORTS, Unreachable
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 MISSING = "not installed: pip install rochallor-conformance[engines]"
 TARGET_HELP = (
-    "engine:sqlite, engine:postgres, engine:stub[,mutant=NAME] (started for the run) or engine:URL[,grpc=HOST:PORT]."
+    "engine:sqlite, engine:postgres, engine:stub[,mutant=NAME] (started for the run), engine:URL[,grpc=HOST:PORT], "
+    "sdk:PATH/driver.toml, or pair:PATH/driver.toml (the engine's cases, spoken through an SDK)."
 )
 
 
@@ -91,7 +93,7 @@ def run(
 ) -> int:
     """Judge a target: play the cases, write the report, say what is wrong."""
     folder = contract_folder()
-    book, subject = read_book(folder), read_target(target)
+    book, subject = read_book(folder), read_subject(target)
     known = read_known_failures(known_failures, read_schema(folder, "known-failures")) if known_failures else None
     with ExitStack() as stack:
         terminal = Terminal(Console(stderr=report is not None and str(report) == "-"))
@@ -104,11 +106,11 @@ def run(
             results.append(result)
             terminal.tell(result)
 
-        code = asyncio.run(_judge(book, subject, options, (seed, known, tell), Writer(stream)))
+        name, code = asyncio.run(_judge(book, subject, options, (seed, known, tell), Writer(stream)))
     terminal.sum_up(results, code, report)
     if draft_to is not None:
         today = date.today()  # noqa: DTZ011 - an expiry is a day in a calendar
-        draft_to.write_text(draft(subject.name, results, today), encoding="utf-8")
+        draft_to.write_text(draft(name, results, today), encoding="utf-8")
         click.echo(
             f"A draft of known failures is in {draft_to}; write a reason and an owner into each entry.", err=True
         )
@@ -117,22 +119,21 @@ def run(
 
 async def _judge(
     book: Book,
-    subject: Target,
+    named: Named,
     options: dict[str, Any],
     rest: tuple[int, KnownFailures | None, Callable[[Json], None]],
     writer: Writer,
-) -> int:
+) -> tuple[str, int]:
     seed, known, tell = rest
-    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
-        async with Fleet(subject, Path(folder)) as fleet:
-            offered = fleet.transports()
-            transports = tuple(each for each in TRANSPORTS if each in (options["transports"] or offered))
-            wanted = wanted_of(book, transports, options)
-            plays = plan(book.cases, wanted)
-            if not plays:
-                raise click.UsageError("no case fits; `rochallor-conformance list` shows what there is")
-            order = Order(book, plays, wanted, seed, secrets.token_hex(4), known, tell)
-            return await run_order(order, fleet, writer)
+    async with opened(named) as subject:
+        offered = subject.transports()
+        transports = tuple(each for each in TRANSPORTS if each in (options["transports"] or offered))
+        wanted = wanted_of(book, transports, options)
+        plays = plan(book.cases, wanted, named.kind)
+        if not plays:
+            raise click.UsageError("no case fits; `rochallor-conformance list` shows what there is")
+        order = Order(book, plays, wanted, seed, secrets.token_hex(4), known, tell)
+        return subject.name, await run_order(order, subject, writer)
 
 
 @click.command()
@@ -142,7 +143,7 @@ async def _judge(
 @click.option("--seed", type=int, default=0, show_default=True)
 def repro(case: str, target: str, transport: str, seed: int) -> int:
     """Play one case again; when it fails, look for the fewest acts that make it fail."""
-    book, subject = read_book(contract_folder()), read_target(target)
+    book, subject = read_book(contract_folder()), read_subject(target)
     found = [each for each in book.cases if case in (each.name, each.id)]
     if not found:
         raise click.BadParameter(
@@ -151,23 +152,22 @@ def repro(case: str, target: str, transport: str, seed: int) -> int:
     return max(asyncio.run(_repro(book, subject, Planned(each, transport), seed)) for each in found)
 
 
-async def _repro(book: Book, subject: Target, planned: Planned, seed: int) -> int:
+async def _repro(book: Book, named: Named, planned: Planned, seed: int) -> int:
     results: list[Json] = []
     wanted = Wanted((planned.transport,))
 
-    async def attempt(trial: Planned, fleet: Fleet) -> Json:
+    async def attempt(trial: Planned, subject: Subject) -> Json:
         order = Order(book, [trial], wanted, seed, secrets.token_hex(4), None, results.append)
-        await run_order(order, fleet, Writer(StringIO()))
+        await run_order(order, subject, Writer(StringIO()))
         return results[-1]
 
-    with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
-        async with Fleet(subject, Path(folder)) as fleet:
-            first = await attempt(planned, fleet)
-            if first["status"] != "failed":
-                click.echo(f"{planned.name}: {first['status']} {first.get('reason', '')}".rstrip())
-                return CONFORMANT if first["status"] != "broken" else INCOMPLETE
-            show_failure(Console(), first)
-            smaller = await shrink(planned, first, lambda trial: attempt(trial, fleet))
+    async with opened(named) as subject:
+        first = await attempt(planned, subject)
+        if first["status"] != "failed":
+            click.echo(f"{planned.name}: {first['status']} {first.get('reason', '')}".rstrip())
+            return CONFORMANT if first["status"] != "broken" else INCOMPLETE
+        show_failure(Console(), first)
+        smaller = await shrink(planned, first, lambda trial: attempt(trial, subject))
     if smaller.case != planned.case:
         click.echo("\nIt fails in the same way with these acts alone:\n")
         click.echo(_acts(smaller))
@@ -181,9 +181,9 @@ def _acts(planned: Planned) -> str:
 
 
 def _written(step: Any) -> Json:
-
-    fields: Json = msgspec.to_builtins(step)
-    return {name: value for name, value in fields.items() if value not in (None, {}, [], "")}
+    """Return a step as its author would write it: without what it leaves at its default."""
+    fields, defaults = (msgspec.to_builtins(each) for each in (step, type(step)()))
+    return {name: value for name, value in fields.items() if name not in defaults or defaults[name] != value}
 
 
 @click.command()
@@ -199,7 +199,11 @@ def doctor(target: str | None) -> int:
         click.echo(
             f"{name:<11} {'installed' if there else 'not installed: pip install rochallor-conformance[engines]'}"
         )
-    return asyncio.run(_examine(read_target(target))) if target else CONFORMANT
+    named = read_subject(target) if target else Named("")
+    if named.driver is not None:
+        click.echo(f"driver      {named.driver.name} over {', '.join(named.driver.transports)}")
+        click.echo(f"claims      {', '.join(sorted(named.driver.capabilities)) or 'nothing'}")
+    return asyncio.run(_examine(named.engine)) if named.engine else CONFORMANT
 
 
 async def _examine(subject: Target) -> int:

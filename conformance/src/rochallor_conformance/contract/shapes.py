@@ -24,7 +24,7 @@ def shape_problems(pointer: str, value: Any, *, over_grpc: bool = False, base_on
     A body that came over gRPC may lack what only REST has; an engine that speaks only the base contract may lack what
     is ours.
     """
-    forgiven = (_rest_only() if over_grpc else frozenset()) | (_ours() if base_only else frozenset())
+    forgiven = (_rest_only() if over_grpc else frozenset()) | (ours() if base_only else frozenset())
     for error in _validator(pointer).iter_errors(value):
         for leaf in _leaves(error):
             if leaf.validator == "required" and _missing(leaf) <= forgiven:
@@ -59,7 +59,8 @@ def _rest_only() -> frozenset[str]:
 
 
 @cache
-def _ours() -> frozenset[str]:
+def ours() -> frozenset[str]:
+    """Return the fields that an engine of the base contract may lack."""
     schemas = contract("openapi")["components"]["schemas"].values()
     return frozenset(
         name

@@ -3,29 +3,16 @@
 from __future__ import annotations
 
 import httpx
-import msgspec
 
 from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.clocks import Clock, RealClock, StubClock
 from rochallor_conformance.transports.exchange import GRPC, REST, Journal, Transport, Unreachable
 from rochallor_conformance.transports.grpc import GrpcTransport
 from rochallor_conformance.transports.rest import RestTransport, tls
+from rochallor_conformance.verdict import Address
 
 ADDITIONS, VIRTUAL_CLOCK = "additions", "virtual-clock"
 PROBE = ("awaitInstance", {"id": "no-such-instance", "waitMs": 0})
-
-
-class Address(msgspec.Struct, frozen=True):
-    """Where an engine answers; either may be "". `control` is where a stub takes control calls."""
-
-    rest: str = ""
-    grpc: str = ""
-    control: str = ""
-    tokens: dict[str, str] = {}
-
-    def has(self, transport: str) -> bool:
-        """Return whether it answers over a transport."""
-        return bool(self.rest if transport == REST else self.grpc)
 
 
 class Bench:

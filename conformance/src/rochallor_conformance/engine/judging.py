@@ -10,14 +10,7 @@ from rochallor_conformance.cases.matchers import mismatches
 from rochallor_conformance.cases.model import Expected, Step
 from rochallor_conformance.contract.errors import codes
 from rochallor_conformance.transports.exchange import Answer
-
-
-class Difference(msgspec.Struct, frozen=True):
-    """What was expected and what was there, and both in one sentence."""
-
-    message: str
-    expected: Any = None
-    actual: Any = None
+from rochallor_conformance.verdict import Difference
 
 
 def difference(step: Step, answer: Answer) -> Difference | None:

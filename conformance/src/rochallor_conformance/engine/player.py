@@ -12,9 +12,10 @@ from rochallor_conformance.cases.model import Case, Step
 from rochallor_conformance.cases.placeholders import Unbound, look_up, with_bindings, with_namespace
 from rochallor_conformance.contract.operations import at, operations, resolve
 from rochallor_conformance.engine.bench import Bench
-from rochallor_conformance.engine.judging import Difference, difference
+from rochallor_conformance.engine.judging import difference
 from rochallor_conformance.oracles import Scene, findings
-from rochallor_conformance.transports.exchange import Answer, Exchange, Inexpressible, Journal
+from rochallor_conformance.transports.exchange import Answer, Inexpressible, Journal
+from rochallor_conformance.verdict import Difference, Verdict
 
 WORKER = "worker-1"
 NOBODY = "this-token-is-nobodys"
@@ -33,16 +34,6 @@ class Failed(Exception):
 
 class NotThere(Exception):
     """The engine does not have what the case needs."""
-
-
-class Verdict(msgspec.Struct, frozen=True):
-    """How a case ended: passed, failed (with `where` and `found`), or not_implemented (with `reason`)."""
-
-    status: str
-    exchanges: list[Exchange]
-    where: str = ""
-    found: Difference | None = None
-    reason: str = ""
 
 
 async def play(case: Case, bench: Bench, namespace: str) -> Verdict:
@@ -139,6 +130,7 @@ class _Play:
         else:
             answer = await self._operation(step)
         answer.exchange.expected_error = step.error is not None
+        answer.exchange.awaited = step.until is not None
         return answer
 
     async def _operation(self, step: Step) -> Answer:
@@ -146,7 +138,7 @@ class _Play:
         args = with_bindings(step.args, self._bound)
         if step.on:
             args[operation.id_argument] = look_up(self._bound, f"{step.on}.id")
-        if "workerId" not in args and _needs_worker(operation.id):
+        if "workerId" not in args and needs_worker(operation.id):
             args["workerId"] = WORKER
         if operation.has_body and operation.whole_body == "definition":
             args["definition"] = args.get("definition")
@@ -201,6 +193,7 @@ class _Play:
 
 
 @cache
-def _needs_worker(operation: str) -> bool:
+def needs_worker(operation: str) -> bool:
+    """Return whether an operation has to say which worker asks."""
     schema = operations()[operation].body_schema
     return bool(schema) and "workerId" in resolve(at(schema)).get("required", [])

@@ -14,11 +14,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, NamedTuple, Self
 
-from rochallor_conformance.engine.bench import ADDITIONS, Address, Bench
+from rochallor_conformance.engine.bench import ADDITIONS, Bench
 from rochallor_conformance.engine.databases import Databases
 from rochallor_conformance.engine.processes import Process
 from rochallor_conformance.mutants.catalogue import PATCHES
 from rochallor_conformance.transports.exchange import TRANSPORTS, Unreachable
+from rochallor_conformance.verdict import Address
 
 STORES = ("sqlite", "postgres")
 STUB = "stub"
@@ -40,7 +41,7 @@ STARTABLE = frozenset(SETTINGS) - {"kafka-dispatch"}
 
 
 class BadTarget(Exception):
-    """The target cannot be read: engine:sqlite, engine:postgres, engine:stub[,mutant=NAME] or engine:URL[,grpc=…]."""
+    """The target cannot be read: engine:sqlite|postgres|stub, engine:URL[,grpc=HOST:PORT], sdk:PATH or pair:PATH."""
 
 
 class Target(NamedTuple):

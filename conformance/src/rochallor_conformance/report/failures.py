@@ -9,9 +9,8 @@ from typing import Any
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.cases.model import Case
 from rochallor_conformance.contract.operations import SERVICE, operations
-from rochallor_conformance.engine.bench import Address
-from rochallor_conformance.engine.player import Verdict
 from rochallor_conformance.transports.exchange import GRPC, Exchange
+from rochallor_conformance.verdict import Address, Verdict
 
 LAST = 5
 LONGEST = 600
@@ -19,8 +18,18 @@ LONGEST = 600
 
 def failure_of(case: Case, verdict: Verdict, book: Book, address: Address, target: str) -> dict[str, Any]:
     """Return the report's `failure` of a verdict that failed."""
-    assert verdict.found is not None
     transport = verdict.exchanges[-1].transport if verdict.exchanges else case.transports[0]
+    return {
+        **described(case, verdict, book),
+        "command": command_of(verdict.exchanges[-1], address) if verdict.exchanges else "",
+        "repro": f"rochallor-conformance repro {shlex.quote(case.name)} --target engine:{target} "
+        f"--transport {transport}",
+    }
+
+
+def described(case: Case, verdict: Verdict, book: Book) -> dict[str, Any]:
+    """Return what of a failure does not depend on who is judged."""
+    assert verdict.found is not None
     return {
         "where": verdict.where,
         "message": verdict.found.message,
@@ -28,9 +37,6 @@ def failure_of(case: Case, verdict: Verdict, book: Book, address: Address, targe
         "actual": _plain(verdict.found.actual),
         "requirements": [f"{name}: {book.requirements[name].text}" for name in case.spec if name in book.requirements],
         "exchanges": [line_of(exchange) for exchange in verdict.exchanges[-LAST:]],
-        "command": command_of(verdict.exchanges[-1], address) if verdict.exchanges else "",
-        "repro": f"rochallor-conformance repro {shlex.quote(case.name)} --target engine:{target} "
-        f"--transport {transport}",
     }
 
 

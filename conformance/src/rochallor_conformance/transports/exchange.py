@@ -31,7 +31,8 @@ class Exchange(msgspec.Struct, kw_only=True, rename="camel"):
     `request` and `response` read like REST's JSON on both transports; `wire` is the request's body as it was sent, a
     message in protobuf's own JSON mapping.
     `expected_error` says that the case wants a refusal, `raw` that it wrote the request by hand; then nobody blames
-    the harness for its shape. `sent` and `answered` count the journal's events: what came before what.
+    the harness for its shape. `awaited` says that the case repeats the request until the answer is as it wants.
+    `sent` and `answered` count the journal's events: what came before what.
     """
 
     number: int
@@ -47,6 +48,7 @@ class Exchange(msgspec.Struct, kw_only=True, rename="camel"):
     is_ok: bool = False
     expected_error: bool = False
     raw: bool = False
+    awaited: bool = False
     strange_fields: list[str] = msgspec.field(default_factory=list)
     sent: int = 0
     answered: int = 0

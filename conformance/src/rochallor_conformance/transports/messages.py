@@ -70,6 +70,19 @@ def to_rest(message: Message) -> Any:
     return _in_order(body)
 
 
+def to_args(message: Message) -> Json:
+    """Return a request as the arguments that REST would carry: a switch is said on and off, other defaults not."""
+    args: Json = {}
+    for row in message_map()[message.DESCRIPTOR.name]["fields"]:
+        if "proto" not in row or (row["kind"] == "grpc-only" and row["proto"] != JSON_TEXT):
+            continue
+        field = message.DESCRIPTOR.fields_by_name[row["proto"]]
+        value = _get(message, field, required=field.type == FieldDescriptor.TYPE_BOOL)
+        if value is not None:
+            args["variables" if field.name == JSON_TEXT else _rest_name(row)] = value
+    return _in_order(args)
+
+
 def strange_fields(message: Message, at: str = "") -> list[str]:
     """Return where a message carries fields that the contract does not have."""
     from google.protobuf.unknown_fields import UnknownFieldSet  # noqa: PLC0415 - needs the C runtime; only here

@@ -35,15 +35,20 @@ def tls() -> ssl.SSLContext:
 
 
 class RestTransport:
-    """One engine's REST door. `url` is its root."""
+    """One engine's REST door. `url` is its root; `headers` go with every request."""
 
     name = REST
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, headers: Mapping[str, str] | None = None) -> None:
         self.url = url.rstrip("/")
         limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
         self._http = httpx.AsyncClient(
-            base_url=self.url, timeout=TIMEOUT_S, limits=limits, verify=tls(), trust_env=False
+            base_url=self.url,
+            timeout=TIMEOUT_S,
+            limits=limits,
+            verify=tls(),
+            trust_env=False,
+            headers=dict(headers or {}),
         )
 
     async def call(self, operation: Operation, args: Json, journal: Journal, *, token: str = "") -> Answer:

@@ -14,6 +14,7 @@ from workflow_sdk.cli.load import load_registry
 from workflow_sdk.cli.options import Settings
 from workflow_sdk.definition import Problem, Workflow, check
 from workflow_sdk.errors import ConnectionFailed, EngineClientError, Forbidden
+from workflow_sdk.json_types import is_dict
 
 _PATIENCE_SECONDS = 5.0
 
@@ -47,7 +48,7 @@ def _workflow(name: str) -> Workflow:
         raise CommandFailed(f"{name} cannot be read: {error.strerror}. Correct --definition.") from None
     except ValueError as error:
         raise CommandFailed(f"{name} is not JSON: {error}. Correct the file.") from None
-    if not isinstance(document, dict):
+    if not is_dict(document):
         raise CommandFailed(f"{name} holds no definition: a definition is a JSON object. Correct the file.")
     return Workflow.from_dict(document)
 

@@ -81,9 +81,9 @@ def open_client(engine: str, token_file: str | None = None, timeout: float = 30.
 def _parts(engine: str) -> tuple[str, str, int | None]:
     try:
         parts = urlsplit(engine)
-        host, port = parts.hostname or "", parts.port
+        scheme, host, port = parts.scheme, parts.hostname or "", parts.port
     except ValueError:
-        host, port = "", None
+        scheme, host, port = "", "", None
     if not host:
         raise CommandFailed(f"--engine {engine!r} is no address. Write http://HOST:PORT or grpc://HOST:PORT.")
-    return parts.scheme, f"[{host}]" if ":" in host else host, port
+    return scheme, f"[{host}]" if ":" in host else host, port

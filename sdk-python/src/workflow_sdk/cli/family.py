@@ -177,7 +177,7 @@ class Family:
         while living:
             self._pause(TICK_SECONDS)
             hurry, passed_on = self._stop.wishes > passed_on, max(self._stop.wishes, passed_on)
-            still = []
+            still: list[tuple[Place, Process]] = []
             for place, process in living:
                 code = process.poll()
                 if code is not None:

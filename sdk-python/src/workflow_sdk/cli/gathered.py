@@ -57,7 +57,7 @@ def gathered(members: Sequence[Member], stopping: Callable[[], bool]) -> Pages:
         return ""
 
     def metrics() -> bytes:
-        pages = {}
+        pages: dict[str, str] = {}
         for member in members:
             status, body = member.ask("/metrics")
             if status == _OK:

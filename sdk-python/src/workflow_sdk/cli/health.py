@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -55,7 +55,7 @@ class Pages:
 
 
 @contextmanager
-def served(listener: socket.socket, pages: Pages) -> Iterator[None]:
+def served(listener: socket.socket, pages: Pages) -> Generator[None, None, None]:
     """Serve the pages inside a `with` block.
 
     Args:

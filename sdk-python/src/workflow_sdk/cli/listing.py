@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 from workflow_sdk.cli.failures import FINE
 from workflow_sdk.cli.load import load_registry
@@ -39,7 +40,10 @@ def name_of(handler: object) -> str:
     """Return where a handler is written, `module:name`; of an object, its class."""
     function = inspect.unwrap(handler) if callable(handler) else handler
     function = getattr(function, "func", function)  # of a partial
-    named = function if hasattr(function, "__qualname__") else type(function)
+    return _place_of(function if hasattr(function, "__qualname__") else type(function))
+
+
+def _place_of(named: Any) -> str:
     return f"{named.__module__}:{named.__qualname__}"
 
 

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
+
 # Servers close idle connections after five seconds or more. Closing first keeps a request from being written into a
 # connection that is just going away, which would leave it unknown whether it was taken.
 KEEPALIVE_SECONDS = 4.0
 HEADERS = {"accept": "application/json", "user-agent": "workflow-sdk"}
+
+
+def proxy_of(base_url: str) -> str | None:
+    """Return the proxy that the environment names for an engine (`HTTPS_PROXY`, `ALL_PROXY`, `NO_PROXY`, ...), or None.
+
+    Asked once for each set of connections: aiohttp would look it up for every request, on a thread.
+    """
+    parts = urlsplit(base_url)
+    if proxy_bypass(parts.hostname or ""):
+        return None
+    known = getproxies()
+    return known.get(parts.scheme) or known.get("all")
 
 
 def shown_url(base_url: str) -> str:

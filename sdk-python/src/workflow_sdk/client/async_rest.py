@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from yarl import URL
 
-from workflow_sdk.client.address import HEADERS, KEEPALIVE_SECONDS, shown_url
+from workflow_sdk.client.address import HEADERS, KEEPALIVE_SECONDS, proxy_of, shown_url
 from workflow_sdk.client.async_base import Json
 from workflow_sdk.client.async_face import AsyncClient
 from workflow_sdk.client.auth import AsyncToken, Bearer, warn_in_clear
@@ -165,7 +165,7 @@ class AsyncRestEngineClient(AsyncClient):
                     connector=connector,
                     headers=HEADERS,
                     cookie_jar=aiohttp.DummyCookieJar(),
-                    trust_env=True,
+                    proxy=proxy_of(self._base_url),
                 ),
             )
         return self._session

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Awaitable, Callable
+from inspect import isawaitable
 from ipaddress import ip_address
 from typing import Any
 
@@ -58,7 +59,7 @@ class Bearer:
         found = self._called()
         return header(await found if isinstance(found, Awaitable) else found)
 
-    def _called(self) -> Any:
+    def _called(self) -> str | Awaitable[str]:
         assert callable(self._source)
         return self._source()
 
@@ -71,7 +72,7 @@ def header(token: object) -> str:
 
     """
     if not isinstance(token, str):
-        hint = "; only asynchronous clients await" if isinstance(token, Awaitable) else ""
+        hint = "; only asynchronous clients await" if isawaitable(token) else ""
         raise InvalidToken(f"a bearer token is text, not {type(token).__name__}{hint}")
     if not token or not token.isascii() or not token.isprintable() or " " in token:
         raise InvalidToken("a bearer token is printable ASCII without spaces; is there a line end at the end of yours?")

@@ -74,7 +74,7 @@ def bare_jobs(response: Any) -> list[Any]:
 
 def complete_jobs(answer: dict[str, Any], found: dict[str, Any]) -> None:
     """Put variables into the jobs that came without; `found` is job id -> variables, or the error that came instead."""
-    jobs = []
+    jobs: list[dict[str, Any]] = []
     for job in answer.get("jobs", []):
         variables = found.get(job["id"], job.get("variables"))
         if isinstance(variables, EngineClientError):

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import grpc
-from google.rpc import error_details_pb2
+from google.rpc import error_details_pb2  # pyright: ignore[reportMissingTypeStubs]  # generated, no type hints
 from grpc_status import rpc_status  # type: ignore[import-untyped]  # has no type hints
 
 from workflow_sdk.errors import BusinessKeyInUse, ConnectionFailed, EngineClientError, engine_error, status_of
+
+# The library has no type hints.
+_from_call: Callable[[Any], Any] = rpc_status.from_call  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 
 _STATUS = {
     # gRPC status -> HTTP status, where the answer itself does not say more exactly.
@@ -56,7 +60,7 @@ def _facts_of(error: Any) -> dict[str, Any]:
     """Return what the status details say: `code`, `details`, `retry_after`."""
     facts: dict[str, Any] = {}
     try:
-        rich = rpc_status.from_call(error)
+        rich = _from_call(error)
     except ValueError:  # details that contradict the status: a proxy's, not the engine's
         return facts
     for packed in rich.details if rich is not None else ():

@@ -15,6 +15,7 @@ class EngineClient(Protocol):
 
     def poll_jobs(self, worker_id: str, job_types: list[str], max_jobs: int = 1) -> list[dict[str, Any]]:
         """Claim at most `max_jobs` jobs of these types."""
+        ...
 
     def complete_job(self, job_id: str, worker_id: str, variables: dict[str, Any] | None = None) -> None:
         """Report success and the variables to set."""

@@ -145,10 +145,14 @@ def _set_scalar(message: Message, field: FieldDescriptor, value: Any, at: str) -
         raise _refused("FIELD_INVALID", at, str(error)) from None
 
 
+_ENUM_CODES = {"StepType": "STEP_TYPE_VALID", "BoundaryEventType": "BOUNDARY_TYPE"}
+"""What the engine's rules call a word that an enum does not have."""
+
+
 def _enum_number(enum: EnumDescriptor, word: Any, at: str) -> int:
     value = enum.values_by_name.get(f"{_prefix(enum)}{word}")
     if value is None or value.number == 0:
-        code = "STEP_TYPE_VALID" if enum.name == "StepType" else "FIELD_INVALID"
+        code = _ENUM_CODES.get(enum.name, "FIELD_INVALID")
         known = ", ".join(each.name.removeprefix(_prefix(enum)) for each in enum.values[1:])
         raise _refused(code, at, f"there is no such {enum.name}; choose one of {known}")
     return value.number

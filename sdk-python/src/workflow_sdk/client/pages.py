@@ -21,7 +21,7 @@ class _Seen:
         self._seen: set[tuple[object, ...]] = set()
 
     def fresh(self, page: Json) -> list[Json]:
-        found = []
+        found: list[Json] = []
         for item in page["items"]:
             key = tuple(item.get(name) for name in ("id", "version", "instanceId", "stepId", "stepExecutionId"))
             if key not in self._seen:

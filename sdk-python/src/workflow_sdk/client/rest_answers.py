@@ -10,6 +10,7 @@ from http import HTTPStatus
 from typing import Any
 
 from workflow_sdk.errors import EngineClientError, NotOffered, engine_error
+from workflow_sdk.json_types import is_dict, is_list
 from workflow_sdk.operation import Args, Operation
 
 OK = range(200, 300)
@@ -39,7 +40,7 @@ def error_of(operation: Operation, status: int, content: bytes, retry_after: str
     return engine_error(
         status,
         message,
-        details=[detail for detail in details if isinstance(detail, dict)] if isinstance(details, list) else (),
+        details=[detail for detail in details if is_dict(detail)] if is_list(details) else (),
         retry_after=seconds_of(retry_after),
     )
 
@@ -77,7 +78,7 @@ def _object(content: bytes) -> dict[str, Any] | None:
         body = json.loads(content)
     except ValueError:
         return None
-    return body if isinstance(body, dict) else None
+    return body if is_dict(body) else None
 
 
 def _sentence(body: dict[str, Any] | None, content: bytes) -> str:

@@ -34,7 +34,8 @@ def unaltered_http(http: Any) -> bool:
     """Return whether this httpx client sends over the network by httpx's own code."""
     if type(http) is not httpx.Client or any(http.event_hooks.values()):
         return False
-    transports = [http._transport, *http._mounts.values()]  # noqa: SLF001 - httpx does not tell what it sends with
+    # httpx does not tell what it sends with.
+    transports = [http._transport, *http._mounts.values()]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     ours = all(
         each is None or (type(each) is httpx.HTTPTransport and "handle_request" not in vars(each))
         for each in transports

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from workflow_sdk.errors import InvalidVariables
+from workflow_sdk.json_types import is_object
 
 if TYPE_CHECKING:
     from google.protobuf.struct_pb2 import Struct, Value
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
 EXACT = 2**53  # the first integer beyond which doubles have gaps
 
 
-def fill_struct(struct: Struct, values: Mapping[str, Any], at: str = "") -> None:
+def fill_struct(struct: Struct, values: Mapping[Any, Any], at: str = "") -> None:
     """Put a JSON object into a Struct. `at` is the JSON pointer of the object, for messages.
 
     Raises:
-        InvalidVariables: a value is not JSON, or an integer is too large to survive.
+        InvalidVariables: a name or a value is not JSON, or an integer is too large to survive.
 
     """
     fields = struct.fields
@@ -42,15 +43,20 @@ def fill_value(target: Value, value: Any, at: str) -> None:
         target.number_value = _exact(value, at)
     elif isinstance(value, str):
         target.string_value = value
-    elif isinstance(value, Mapping):
+    elif is_object(value):
         target.struct_value.SetInParent()
         fill_struct(target.struct_value, value, at)
-    elif isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
+    elif _is_list(value):
         target.list_value.SetInParent()
         for index, item in enumerate(value):
             fill_value(target.list_value.values.add(), item, f"{at}/{index}")
     else:
         raise InvalidVariables(f"{at}: a {type(value).__name__} is not JSON")
+
+
+def _is_list(value: object) -> TypeGuard[Sequence[Any]]:
+    # More than `is_list` takes: whatever the caller has in rows. A list is told at once, the rest is looked up.
+    return isinstance(value, (list, Sequence)) and not isinstance(value, (bytes, bytearray))
 
 
 def _exact(value: float, at: str) -> float:

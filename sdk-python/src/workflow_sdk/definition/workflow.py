@@ -12,10 +12,10 @@ from workflow_sdk.definition.mermaid import to_mermaid
 from workflow_sdk.definition.parts import Json, Schema
 from workflow_sdk.definition.problems import Problem
 from workflow_sdk.definition.rules import problems_of
-from workflow_sdk.definition.rules.json_types import is_list, is_object
 from workflow_sdk.definition.rules.outline import read_outline
 from workflow_sdk.definition.served import problems_of_service
 from workflow_sdk.definition.steps import Step, title
+from workflow_sdk.json_types import is_list, is_object
 
 if TYPE_CHECKING:
     from workflow_sdk.handler.registry import HandlerRegistry

@@ -65,7 +65,7 @@ def _takes_anything(shown: inspect.Signature) -> bool:
 def _without_partials(handler: Callable[..., Any]) -> Any:
     found: Any = handler
     while isinstance(found, functools.partial):
-        found = found.func  # pyright: ignore[reportUnknownMemberType] - what it is partial of is anybody's
+        found = found.func
     return found
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.client.base import BaseEngineClient
 from workflow_sdk.handler.outcome import Completed, Outcome
 from workflow_sdk.metrics.silent import SilentMetrics
 from workflow_sdk.runner.executor import execute_registered
+from workflow_sdk.runner.reach import reached, run_somewhere
 from workflow_sdk.worker.desk import count
-from workflow_sdk.worker.ports import AsyncPort, BlockingPort, Port
+from workflow_sdk.worker.ports import BlockingPort
 from workflow_sdk.worker.reporter import Reporter, variables_of
 from workflow_sdk.worker.settings import (
     DEFAULT_LONG_POLL_MS,
@@ -22,7 +20,6 @@ from workflow_sdk.worker.settings import (
     WorkerSettings,
 )
 from workflow_sdk.worker.stop import Stop, StopEvent, stopped_by_signals
-from workflow_sdk.worker.threads import Threads
 from workflow_sdk.worker.timing import Timing
 from workflow_sdk.worker.worker import Worker
 
@@ -97,25 +94,11 @@ class Runner:
         """Work until `stop_event` is set, or on the main thread until SIGTERM or SIGINT; then drain and return."""
         stop = Stop(stop_event)
         with stopped_by_signals(stop):
-            _run_somewhere(lambda: asyncio.run(self._work(stop)))
+            run_somewhere(lambda: self._work(stop))
 
     async def _work(self, stop: Stop) -> None:
-        twin = self._client.async_twin() if isinstance(self._client, BaseEngineClient) else None
-        if twin is None:
-            calls = Threads(self._settings.parallelism + 1, f"workflow-calls-{self._settings.worker_id}")
-            port: Port = BlockingPort(self._client, self._settings.worker_id, calls.run)
-            await Worker(port, self._registry, self._settings, self._metrics).run(stop)
-            calls.close()
-            return
-        port = AsyncPort(twin, self._settings.worker_id, owned=True)
-        await Worker(port, self._registry, self._settings, self._metrics, self._connect).run(stop)
-
-    def _connect(self) -> Port:
-        """Return a port for another thread."""
-        assert isinstance(self._client, BaseEngineClient)
-        twin = self._client.async_twin()
-        assert twin is not None, "there was one before"
-        return AsyncPort(twin, self._settings.worker_id, owned=True)
+        with reached(self._client, self._settings) as (port, connect):
+            await Worker(port, self._registry, self._settings, self._metrics, connect).run(stop)
 
     def _dispatch(self, job: Mapping[str, Any]) -> None:
         """Run one job here and now, through the client as it was given, and report it."""
@@ -154,25 +137,3 @@ def _driven(work: Any) -> Any:
     except StopIteration as ended:
         return ended.value
     raise AssertionError("it waited for a loop")
-
-
-def _run_somewhere(run: Callable[[], None]) -> None:
-    """Run here, or, where a loop runs already, on a thread of its own while this one waits."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        run()
-        return
-    ended: list[BaseException] = []
-
-    def on_thread() -> None:
-        try:
-            run()
-        except BaseException as error:  # noqa: BLE001 - raised again where the caller waits
-            ended.append(error)
-
-    thread = threading.Thread(target=on_thread, name="workflow-runner")
-    thread.start()
-    thread.join()
-    if ended:
-        raise ended[0]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.client.rest import RestEngineClient
 from workflow_sdk.errors import WorkflowSDKError
+from workflow_sdk.json_types import is_dict
 from workflow_sdk.runner.runner import Runner
 from workflow_sdk.testing.result import Result, result_of
 
@@ -161,7 +162,7 @@ class Engine:
 
     def _jobs_handed_out(self) -> Iterator[tuple[str, str]]:
         for entry in self._stub.journal:
-            if entry.operation in _POLLS and entry.outcome == "answered" and isinstance(entry.response, dict):
+            if entry.operation in _POLLS and entry.outcome == "answered" and is_dict(entry.response):
                 for job in entry.response.get("jobs") or ():
                     yield job["instanceId"], job["jobType"]
 
@@ -185,7 +186,8 @@ class _Working:
     def __init__(self, stub: EngineStub, client: RestEngineClient, registry: HandlerRegistry, parallelism: int) -> None:
         self._stub = stub
         self._stop = threading.Event()
-        runner = Runner(client, registry, WORKER_ID, parallelism, shutdown_timeout=HANGING_SECONDS)
+        # A call for each job: that is how faults name them, and how the journal is read.
+        runner = Runner(client, registry, WORKER_ID, parallelism, shutdown_timeout=HANGING_SECONDS, batch_reports=False)
         # Without handlers there is nothing to ask for, and a runner would only complain about it.
         self._thread = threading.Thread(target=runner.run, args=(self._stop,), name=WORKER_ID, daemon=True)
         self._serves = bool(registry.job_types())

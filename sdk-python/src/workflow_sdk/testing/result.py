@@ -35,7 +35,7 @@ class Result:
     jobs: dict[str, int]
     history: list[dict[str, Any]] = field(repr=False)
     failure_reason: str | None = None
-    waiting_for: list[str] = field(default_factory=list)
+    waiting_for: list[str] = field(default_factory=list[str])
     seconds: float = 0.0
     instance_id: str = ""
     child: Result | None = None

@@ -1,5 +1,7 @@
 """Reports ride together: what ends within two milliseconds goes in one call, and the next poll with it.
 
+When everything that is claimed has ended, there is nothing left to wait for, and the call goes at once.
+
 An engine of the first generation has no such call. Whether this one has it is found out with the first report and
 looked at again after a while, because an engine may be replaced while its workers run.
 """
@@ -35,17 +37,26 @@ class Batches:
         timing: time.
         ride: which poll goes along.
         on_jobs: called with what that poll brought, before those who wait for the reports go on.
+        claimed: how many jobs the worker has, reports under way included.
         wanted: whether batches may be used at all.
 
     """
 
     def __init__(
-        self, port: Port, *, timing: Timing, ride: Ride, on_jobs: Callable[[Sequence[Job]], object], wanted: bool
+        self,
+        port: Port,
+        *,
+        timing: Timing,
+        ride: Ride,
+        on_jobs: Callable[[Sequence[Job]], object],
+        claimed: Callable[[], int],
+        wanted: bool,
     ) -> None:
         self._port = port
         self._timing = timing
         self._ride = ride
         self._on_jobs = on_jobs
+        self._claimed = claimed
         self._waiting: list[tuple[Job, Outcome, asyncio.Future[None]]] = []
         self._gathering: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[None]] = set()
@@ -85,7 +96,7 @@ class Batches:
         loop = asyncio.get_running_loop()
         done: asyncio.Future[None] = loop.create_future()
         self._waiting.append((job, outcome, done))
-        if len(self._waiting) >= MOST_TOGETHER:
+        if len(self._waiting) >= min(MOST_TOGETHER, self._claimed()):
             self.flush()
         elif self._gathering is None:
             self._gathering = loop.call_later(GATHER_SECONDS, self.flush)

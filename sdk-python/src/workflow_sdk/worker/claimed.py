@@ -32,7 +32,7 @@ class Claimed:
 
     """
 
-    __slots__ = ("_ending", "_loop", "_work", "control", "finished", "job", "lane", "lost", "registration")
+    __slots__ = ("_ending", "_loop", "_work", "control", "finished", "job", "key", "lane", "lost", "registration")
 
     def __init__(
         self,
@@ -42,6 +42,8 @@ class Claimed:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.job = job
+        self.key = str(job.get("stepExecutionId") or job.get("id"))
+        """What a redelivery of the same work has in common with it."""
         self.registration = registration
         self.lane = lane
         self.control = Control(_deadline(registration))
@@ -52,11 +54,6 @@ class Claimed:
         self._loop = loop
         self._ending: asyncio.Future[Outcome | None] = loop.create_future()
         self._work: asyncio.Future[Outcome] | None = None
-
-    @property
-    def key(self) -> str:
-        """What a redelivery of the same work has in common with it."""
-        return str(self.job.get("stepExecutionId") or self.job.get("id"))
 
     @property
     def result(self) -> Completed | None:

@@ -2,8 +2,8 @@
 
 The desk knows every job under way. A job that comes again while its handler is still at work here (its lease ran out at
 an engine that cannot extend it) takes the place of the first delivery: the handler goes on, and the result is reported
-once, under the later claim. One that comes again while the first is being reported waits for the end of that; then a
-result is reported for it, too, and after a failure its handler runs.
+once, under the later claim. One that comes again while the first is being reported is reported with the same
+result; after a failure its handler runs anew.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from workflow_sdk.handler.registry import Registration
 from workflow_sdk.worker.bell import Bell
 from workflow_sdk.worker.claimed import Claimed
 from workflow_sdk.worker.handlers import registration_of
+from workflow_sdk.worker.report_rules import Told
 
 if TYPE_CHECKING:
     from workflow_sdk.worker.leases import Leases
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from workflow_sdk.worker.timing import Timing
 
 _log = logging.getLogger("workflow_sdk")
+
+OnReported = Callable[[Claimed, Told], object]
+"""Called once for every job that leaves the desk, with what the engine knows of it; the slot may come back later."""
 
 
 class Desk:
@@ -43,6 +47,7 @@ class Desk:
         metrics: a `Metrics`, or silent ones.
         timing: time.
         on_done: called with each job whose slot is free again.
+        on_reported: called with each job whose report is through or given up, before `on_done`.
 
     """
 
@@ -56,6 +61,7 @@ class Desk:
         metrics: Any,
         timing: Timing,
         on_done: Callable[[Claimed], object],
+        on_reported: OnReported | None = None,
     ) -> None:
         self._registry = registry
         self._reporter = reporter
@@ -64,6 +70,7 @@ class Desk:
         self._metrics = metrics
         self._timing = timing
         self._on_done = on_done
+        self._on_reported = on_reported
         self._under_way: dict[str, Claimed] = {}
         self._tasks: dict[asyncio.Task[None], Claimed] = {}
         self._unreported = 0
@@ -111,10 +118,9 @@ class Desk:
         self._on_done(later)
 
     async def _work(self, claimed: Claimed, earlier: Claimed | None) -> None:
+        told = Told.NOTHING
         try:
-            if earlier is not None:
-                await earlier.finished.wait()
-            await self._finish(claimed, None if earlier is None else earlier.result)
+            told = await self._finish(claimed, earlier)
         except Exception:  # noqa: BLE001 - one job must not take the worker down
             _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
         finally:
@@ -122,14 +128,18 @@ class Desk:
             claimed.finished.set()
             self._unreported -= 1
             self._reported.ring()
+            if self._on_reported is not None:
+                self._on_reported(claimed, told)
         if claimed.is_at_work:
             await claimed.has_left_its_thread()  # only then is there a thread for another job
 
-    async def _finish(self, claimed: Claimed, known: Completed | None) -> None:
-        held = self._reporter.held_result(claimed.job) or known
+    async def _finish(self, claimed: Claimed, earlier: Claimed | None) -> Told:
+        held = self._reporter.held_result(claimed.job)
+        if earlier is not None and (held is None or earlier.job["id"] == claimed.job["id"]):
+            await earlier.finished.wait()  # one report of a job at a time
+            held = held or earlier.result
         outcome = await self._execute(claimed) if held is None else claimed.settle(held)
-        if outcome is not None:
-            await self._reporter.report(claimed.job, outcome)
+        return Told.NOTHING if outcome is None else await self._reporter.report(claimed.job, outcome)
 
     async def _execute(self, claimed: Claimed) -> Outcome | None:
         registration = claimed.registration

@@ -105,6 +105,14 @@ def lanes_of(registry: HandlerRegistry, monotonic: Callable[[], float]) -> list[
     return [*lanes, Lane(together, None, None, monotonic)] if together else lanes
 
 
+def lane_of(registry: HandlerRegistry, job_type: str, monotonic: Callable[[], float]) -> Lane:
+    """Return a lane for one type alone."""
+    found = _registration(registry, job_type)
+    if found is None:
+        return Lane([job_type], None, None, monotonic)
+    return Lane([job_type], found.max_concurrency, found.rate_limit, monotonic)
+
+
 def _registration(registry: object, job_type: str) -> Registration | None:
     find = getattr(type(registry), "find", None)  # a test's stand-in may have no more than the published methods
     return None if find is None else find(registry, job_type)

@@ -28,6 +28,7 @@ class Port(Protocol):
 
     async def poll(self, job_types: Sequence[str], max_jobs: int, wait_ms: int, lease_seconds: int) -> list[Job]:
         """Claim at most so many jobs."""
+        ...
 
     async def complete(self, job: Job, variables: Mapping[str, Any]) -> None:
         """Report a result."""
@@ -39,6 +40,7 @@ class Port(Protocol):
         self, outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
     ) -> Mapping[str, Any]:
         """Report many results and poll, in one round trip; raises `NotOffered` where there is no such thing."""
+        ...
 
     async def close(self) -> None:
         """Give up what was opened for this worker alone."""

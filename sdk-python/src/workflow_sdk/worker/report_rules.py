@@ -7,6 +7,7 @@ fence, so it is repeated only when the first one provably did nothing.
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import TYPE_CHECKING
 
 from workflow_sdk.errors import ConnectionFailed, EngineClientError, InvalidVariables
@@ -24,8 +25,24 @@ INTERNAL = 500
 INTERNAL_ATTEMPTS = 5
 TOO_LARGE = 413
 
+# What a client error can become an answer to: no answer in time, too many, a token that is not known yet.
+MAY_CHANGE = frozenset({401, 403, 408, 429})
+FIRST_REFUSAL = 400
+
 GIVE_UP_SECONDS = 600.0
 LONGEST_PAUSE_SECONDS = 5.0
+
+
+class Told(Enum):
+    """What the engine knows of an outcome."""
+
+    ACCEPTED = "accepted"
+    REFUSED = "refused"
+    """It said for good that it does not want it: the job is unknown, over, or somebody else's."""
+    BROKEN = "broken"
+    """It answered that something is wrong with it, which may pass, or may be how it says REFUSED."""
+    NOTHING = "nothing"
+    """It did not hear it, as far as is known, or would have if it had let this worker in."""
 
 
 def may_repeat_complete(error: Exception, attempts: int) -> bool:
@@ -50,6 +67,15 @@ def undeliverable(error: Exception) -> bool:
     return isinstance(error, InvalidVariables) or (
         isinstance(error, EngineClientError) and error.status_code == TOO_LARGE
     )
+
+
+def told_by(error: Exception) -> Told:
+    """Return what the engine knows of an outcome whose report ended with `error`."""
+    if not isinstance(error, EngineClientError) or error.status_code in MAY_CHANGE:
+        return Told.NOTHING
+    if error.status_code == INTERNAL:
+        return Told.BROKEN
+    return Told.REFUSED if FIRST_REFUSAL <= error.status_code < INTERNAL else Told.NOTHING
 
 
 def pause_before_next(error: Exception, attempts: int, chance: Callable[[], float]) -> float:

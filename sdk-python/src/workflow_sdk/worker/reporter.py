@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 from workflow_sdk.handler.outcome import Completed, Failed, Outcome
 from workflow_sdk.worker.report_rules import (
     GIVE_UP_SECONDS,
+    Told,
     may_repeat_complete,
     may_repeat_fail,
     pause_before_next,
+    told_by,
     undeliverable,
 )
 
@@ -57,8 +59,8 @@ class Reporter:
         """Return the result of an earlier delivery of this step execution that is not acknowledged yet."""
         return self._held.get(job.get("stepExecutionId") or "")
 
-    async def report(self, job: Mapping[str, Any], outcome: Outcome) -> bool:
-        """Send the outcome, again if need be; return whether the engine acknowledged it."""
+    async def report(self, job: Mapping[str, Any], outcome: Outcome) -> Told:
+        """Send the outcome, again if need be; return what the engine knows of it."""
         self._hold(job, outcome)
         error = await self._deliver(job, outcome)
         if error is not None and isinstance(outcome, Completed) and undeliverable(error):
@@ -66,11 +68,11 @@ class Reporter:
             error = await self._deliver(job, Failed(f"the result cannot be delivered: {error}", retryable=False))
         if error is None:
             self._release(job)
-            return True
+            return Told.ACCEPTED
         if getattr(error, "status_code", None) == _CONFLICT:
             self._on_conflict()
         _log.error("the report of job %s was not accepted: %s", job.get("id"), error)
-        return False
+        return told_by(error)
 
     async def _deliver(self, job: Mapping[str, Any], outcome: Outcome) -> Exception | None:
         """Send until acknowledged or hopeless; return the error it ended with, None when acknowledged."""

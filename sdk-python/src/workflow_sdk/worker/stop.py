@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -20,6 +20,7 @@ class StopEvent(Protocol):
 
     def is_set(self) -> bool:
         """Return whether to stop."""
+        ...
 
 
 class Stop:
@@ -48,7 +49,7 @@ class Stop:
 
 
 @contextmanager
-def stopped_by_signals(stop: Stop) -> Iterator[None]:
+def stopped_by_signals(stop: Stop) -> Generator[None, None, None]:
     """Let SIGTERM and SIGINT set `stop`, beside what the application does with them.
 
     Off the main thread, where Python allows no handlers, this changes nothing.

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from workflow_sdk.definition.problems import Problem, pointer
-from workflow_sdk.definition.rules.json_types import is_list, is_object
+from workflow_sdk.json_types import is_list, is_object
 
 MAX_BYTES = 1024 * 1024
 MAX_STEPS = 2000

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from workflow_sdk.definition.problems import Problem, escape
-from workflow_sdk.definition.rules.json_types import is_list, is_number, is_object
+from workflow_sdk.json_types import is_list, is_number, is_object
 
 _EXACT_FLOAT = 2**53
 

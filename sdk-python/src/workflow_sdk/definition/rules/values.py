@@ -8,8 +8,8 @@ from typing import Any
 
 from workflow_sdk.definition.problems import Problem, pointer
 from workflow_sdk.definition.rules.fields import Part
-from workflow_sdk.definition.rules.json_types import is_list, is_object
 from workflow_sdk.definition.rules.outline import ROUTED, Entry, Outline, StepOutline
+from workflow_sdk.json_types import is_list, is_object
 
 _MAX_EXPRESSION_BYTES = 4_096
 _TOKEN = re.compile(

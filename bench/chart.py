@@ -18,7 +18,7 @@ from bench.contestants import DOOR, FLOOR
 from bench.floors import PARTS, parts_of_floor
 from bench.svg import WIDTH, Drawing
 
-_LEFT, _RIGHT, _ROW, _BAR = 160, 110, 26, 15
+_LEFT, _RIGHT, _ROW, _BAR = 160, 135, 26, 15
 _WHOSE = ("engine", "database", "load")
 _COLOURS = {name: number for number, name in enumerate(PARTS)}
 """The same part has the same colour on every store."""

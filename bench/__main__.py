@@ -1,20 +1,22 @@
-"""The reports: `make bench` prints all of them in small; `python -m bench growth` measures one in full.
+"""The reports: `make bench` prints all of them as one table; `python -m bench growth` measures one in full.
 
 Any error voids the run: an engine, load or timer that fails ends the program, and nothing is written.
 """
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import click
 from rich.console import Console
 
-from bench import growth, throughput, timers
+from bench import chart, floors, growth, summary, throughput, timers
 from bench.results import keep
 from bench.running import Load
 from bench.sdk import measure as sdk
@@ -23,9 +25,10 @@ from bench.stores import KINDS, Stores, stores
 
 BOTH = "both"
 _CONNECTIONS = 64
-_LOG_WIDTH = 120
+_LOG_WIDTH = 136
 
-Measure = Callable[[Console, Stores], object]
+Measure = Callable[[Console, Stores], Any]
+Report = Callable[[Console, str, Any], None]
 
 
 def _options(command: Callable[..., None]) -> Callable[..., None]:
@@ -44,9 +47,20 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def main(context: click.Context) -> None:
     """Measure; print tables with ratios first; write bench/results/*.json. Without a command: all of it, quickly."""
     if context.invoked_subcommand is None:
-        for command in (throughput_command, growth_command, timers_command):
-            context.invoke(command, store=BOTH, rounds=None, quick=True)
-        context.invoke(sdk_command, rounds=None, quick=True, mode=())
+        context.invoke(all_command, store=BOTH, rounds=None, quick=True)
+
+
+@main.command("all")
+@_options
+def all_command(store: str, rounds: int | None, quick: bool) -> None:
+    """Measure everything and print one table, ratios and promises first."""
+    console = _console()
+    lines = [*summary.of_floors(_floors(console, store, _effort(_rounds(rounds, quick, 3), quick)))]
+    for what, measure, _ in (_throughput(rounds, quick), _growth(rounds, quick), _timers(rounds, quick)):
+        for kind, measured in _each(console, what, store, measure):
+            lines += summary.OF[what](kind, measured)
+    lines += summary.of_sdk(_sdk(console, rounds, quick))
+    console.print(summary.table_of(lines))
 
 
 @main.command("throughput")
@@ -57,25 +71,34 @@ def throughput_command(
     store: str, rounds: int | None, quick: bool, instances: int | None = None, connections: int = _CONNECTIONS
 ) -> None:
     """Starts and jobs per second on an empty store, and what a job costs."""
-    load = Load(instances or (1_000 if quick else 4_000), connections)
-    _measure("throughput", store, partial(throughput.measure, rounds=_rounds(rounds, quick, 3), load=load))
+    _measure(store, *_throughput(rounds, quick, instances, connections))
 
 
 @main.command("growth")
 @_options
 def growth_command(store: str, rounds: int | None, quick: bool) -> None:
     """The same load beside up to 1 M finished and 100,000 waiting jobs, compared with an empty store."""
-    # Ten jobs per poll, not fifty: enough polls for a ninety-ninth percentile that means something.
-    load = Load(1_000 if quick else 4_000, _CONNECTIONS, at_once=10)
-    scale = 0.02 if quick else 1.0
-    _measure("growth", store, partial(growth.measure, rounds=_rounds(rounds, quick, 5), load=load, scale=scale))
+    _measure(store, *_growth(rounds, quick))
 
 
 @main.command("timers")
 @_options
 def timers_command(store: str, rounds: int | None, quick: bool) -> None:
     """How late 10,000 timers fire that are due within a minute, and within a second, on an idle engine."""
-    _measure("timers", store, partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick))
+    _measure(store, *_timers(rounds, quick))
+
+
+@main.command("floors")
+@_options
+@click.option("--instances", type=click.IntRange(1), help="Instances that wait at the start; enough for the fastest.")
+@click.option("--seconds", type=click.FloatRange(0.5), help="How long each turn is measured; 4, or 1.5 with --quick.")
+@click.option("--only", multiple=True, help="Part of a contestant's name; may be repeated. The floor always runs.")
+@click.option("--wide", is_flag=True, help="Also single REST reports from 1, 16 and 256 connections.")
+def floors_command(store: str, rounds: int | None, quick: bool, **given: Any) -> None:
+    """An engine over each transport beside bare loops on the same store: how close to what the store can do."""
+    console = _console()
+    measured = _floors(console, store, _effort(_rounds(rounds, quick, 3), quick, **given))
+    floors.report(console, measured["rounds"])
 
 
 @main.command("sdk")
@@ -84,23 +107,91 @@ def timers_command(store: str, rounds: int | None, quick: bool) -> None:
 @click.option("--mode", multiple=True, type=click.Choice([*MODES]), help="Only this one; can be repeated.")
 def sdk_command(rounds: int | None, quick: bool, mode: tuple[str, ...]) -> None:
     """Our workers beside a plain loop, on a mock engine: jobs per second, CPU per job, idling, pickup, memory."""
-    length = sdk.Length(0.5, 1.0, 2.0) if quick else sdk.Length()
     console = _console()
+    sdk.report(console, _sdk(console, rounds, quick, mode))
+
+
+@main.command("chart")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="chart.html", show_default=True
+)
+def chart_command(file: Path, output: Path) -> None:
+    """Draw an artifact of `floors` as one HTML page."""
+    try:
+        drawn = chart.page(json.loads(file.read_text()))
+    except (ValueError, KeyError) as error:
+        raise click.ClickException(f"{file.name} cannot be drawn: {error}") from error
+    output.write_text(drawn, encoding="utf-8")
+    click.echo(f"written to {output}")
+
+
+def _throughput(
+    rounds: int | None, quick: bool, instances: int | None = None, connections: int = _CONNECTIONS
+) -> tuple[str, Measure, Report]:
+    load = Load(instances or (1_000 if quick else 4_000), connections)
+    return "throughput", partial(throughput.measure, rounds=_rounds(rounds, quick, 3), load=load), throughput.report
+
+
+def _growth(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
+    # Ten jobs per poll, not fifty: enough polls for a ninety-ninth percentile that means something.
+    load = Load(1_000 if quick else 4_000, _CONNECTIONS, at_once=10)
+    scale = 0.02 if quick else 1.0
+    measure = partial(growth.measure, rounds=_rounds(rounds, quick, 5), load=load, scale=scale)
+    return "growth", measure, growth.report
+
+
+def _timers(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
+    return "timers", partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick), timers.report
+
+
+def _sdk(console: Console, rounds: int | None, quick: bool, modes: tuple[str, ...] = ()) -> dict[str, Any]:
+    length = sdk.Length(0.5, 1.0, 2.0) if quick else sdk.Length()
     with _void_on_error():
-        figures = sdk.measure(console, rounds=_rounds(rounds, quick, 3), length=length, modes=mode or tuple(MODES))
+        figures = sdk.measure(console, rounds=_rounds(rounds, quick, 3), length=length, modes=modes or tuple(MODES))
     console.print(f"written to {keep('sdk', 'mock', figures)}", highlight=False)
+    return figures
+
+
+def _effort(
+    rounds: int, quick: bool, *, instances: int | None = None, seconds: float | None = None, **who: Any
+) -> floors.Effort:
+    usual = floors.Effort()
+    measure_s = seconds or (1.5 if quick else usual.measure_s)
+    waiting = instances or round(usual.instances * measure_s / usual.measure_s)
+    return floors.Effort(rounds, 0.5 if quick else usual.warm_s, measure_s, waiting, **who)
+
+
+def _floors(console: Console, store: str, effort: floors.Effort) -> dict[str, Any]:
+    """Measure all stores side by side, because some promises are about one beside the other."""
+    with _void_on_error(), ExitStack() as stack:
+        places = [stack.enter_context(stores(kind)) for kind in _kinds(store)]
+        measured = floors.measure(console, places, effort)
+    console.print(f"written to {keep('floors', store, measured)}", highlight=False)
+    return measured
+
+
+def _measure(store: str, what: str, measure: Measure, report: Report) -> None:
+    console = _console()
+    for kind, measured in _each(console, what, store, measure):
+        report(console, kind, measured)
+
+
+def _each(console: Console, what: str, store: str, measure: Measure) -> Iterator[tuple[str, Any]]:
+    """Measure one store after the other."""
+    for kind in _kinds(store):
+        with _void_on_error(), stores(kind) as place:
+            measured = measure(console, place)
+        console.print(f"written to {keep(what, kind, measured)}", highlight=False)
+        yield kind, measured
+
+
+def _kinds(store: str) -> tuple[str, ...]:
+    return KINDS if store == BOTH else (store,)
 
 
 def _rounds(wanted: int | None, quick: bool, usual: int) -> int:
     return wanted or (1 if quick else usual)
-
-
-def _measure(what: str, store: str, measure: Measure) -> None:
-    console = _console()
-    for kind in KINDS if store == BOTH else (store,):
-        with _void_on_error(), stores(kind) as place:
-            figures: Any = measure(console, place)
-        console.print(f"written to {keep(what, kind, figures)}", highlight=False)
 
 
 def _console() -> Console:

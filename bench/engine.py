@@ -10,25 +10,25 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Mapping
-from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from bench import cpu
+
 _READY_S = 20.0
-_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class EngineProcess:
     """`rochallor serve` on the store that `store`, a part of its environment, names. Ends as it should or raises."""
 
     def __init__(self, store: Mapping[str, str]) -> None:
-        self.port, grpc_port, self.metrics_port = free_ports(3)
+        self.port, self.grpc_port, self.metrics_port = free_ports(3)
         inherited = {name: value for name, value in os.environ.items() if not name.startswith("WE_")}
         environment = inherited | {
             **store,
             "WE_HOST": "127.0.0.1",
             "WE_REST_PORT": str(self.port),
-            "WE_GRPC_PORT": str(grpc_port),
+            "WE_GRPC_PORT": str(self.grpc_port),
             "WE_METRICS_PORT": str(self.metrics_port),
             "WE_LOG_LEVEL": "warning",
         }
@@ -56,8 +56,7 @@ class EngineProcess:
 
     def cpu_s(self) -> float:
         """Return the processor seconds it has used so far, user and system."""
-        fields = Path(f"/proc/{self._process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / _TICKS
+        return cpu.of_process(self._process.pid)
 
     def upload(self, definition: bytes) -> None:
         """Upload a definition."""

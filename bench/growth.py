@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from rich.console import Console
@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bench.engine import EngineProcess
 from bench.fill import clones, in_a_row, play
-from bench.load import DEFINITION, JOB_TYPE, RESULT, STEPS, VARIABLES, definition
+from bench.flow import DEFINITION, JOB_TYPE, RESULT, STEPS, VARIABLES, definition
 from bench.running import Load, run
 from bench.stores import Batch, Environment, Stores
 
@@ -71,7 +71,7 @@ Pair = dict[str, dict[str, float]]
 
 
 def measure(console: Console, stores: Stores, *, rounds: int, load: Load, scale: float) -> dict[str, list[Pair]]:
-    """Fill, run all rounds, print the report; return per fill and round the figures `filled` and `empty`."""
+    """Fill, run all rounds; return per fill and round the figures `filled` and `empty`."""
     empty = _filled(console, stores, Fill("empty"), "empty")
     filled = {
         fill.label: _filled(console, stores, fill, f"filled_{number}") for number, fill in enumerate(fills(scale))
@@ -85,7 +85,6 @@ def measure(console: Console, stores: Stores, *, rounds: int, load: Load, scale:
             seen[label].append({name: _once(stores, of, load) for name, of in turns[:: -1 if number % 2 else 1]})
     for store in (empty, *filled.values()):
         stores.drop(store)
-    _report(console, stores.name, seen)
     return seen
 
 
@@ -107,7 +106,8 @@ def _filled(console: Console, stores: Stores, fill: Fill, label: str) -> Environ
     return store
 
 
-def _report(console: Console, name: str, seen: dict[str, list[Pair]]) -> None:
+def report(console: Console, name: str, seen: Mapping[str, list[Pair]]) -> None:
+    """Print ratios, what is promised of them, and the figures behind the two that matter."""
     table = Table(title=f"Growth on {name}: ratio to empty, median (lowest-highest round)")
     table.add_column("jobs beside", no_wrap=True)
     for label, _ in RATIOS.values():
@@ -130,8 +130,13 @@ def _absolute(pairs: list[Pair], key: str) -> str:
     return f"{filled:,g} ({empty:,g})"
 
 
+def ratios_of(pairs: list[Pair], key: str) -> list[float]:
+    """Return filled to empty, round by round."""
+    return [pair["filled"][key] / pair["empty"][key] for pair in pairs]
+
+
 def _ratio(pairs: list[Pair], key: str) -> str:
-    ratios = [pair["filled"][key] / pair["empty"][key] for pair in pairs]
+    ratios = ratios_of(pairs, key)
     middle = statistics.median(ratios)
     worse = middle - 1 if RATIOS[key][1] else 1 - middle
     text = f"{middle:.2f}"

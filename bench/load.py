@@ -11,35 +11,13 @@ import resource
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import uvloop
 
+from bench.callers import Rest
+from bench.flow import DEFINITION, STEPS, VARIABLES, definition
 from bench.wire import Connection
-
-DEFINITION = "bench-linear"
-JOB_TYPE = "bench"
-STEPS = 3
-CLAIM = 50
-VARIABLES = b'{"customer":"c-1","amount":1200}'
-RESULT = b'{"checked":true}'
-
-
-def definition(name: str = DEFINITION, job_type: str = JOB_TYPE) -> bytes:
-    """Return a linear workflow of service tasks, all of one job type."""
-    tasks = [
-        {
-            "id": f"s{number}",
-            "name": f"Step {number}",
-            "type": "SERVICE_TASK",
-            "jobType": job_type,
-            "nextStep": f"s{number + 1}" if number < STEPS - 1 else "end",
-        }
-        for number in range(STEPS)
-    ]
-    return json.dumps(
-        {"id": name, "name": "Linear", "steps": [*tasks, {"id": "end", "name": "End", "type": "END"}]}
-    ).encode()
+from bench.workers import one_by_one
 
 
 async def storm(connections: Sequence[Connection], count: int) -> float:
@@ -56,45 +34,31 @@ async def storm(connections: Sequence[Connection], count: int) -> float:
     return time.perf_counter() - began
 
 
+class _Goal:
+    """Is reached when so many jobs are done."""
+
+    def __init__(self, jobs: int) -> None:
+        self.done = asyncio.Event()
+        self.took_s = 0.0
+        self._began_s = time.perf_counter()
+        self._left = jobs
+
+    def finished(self, jobs: int, began_s: float) -> None:  # noqa: ARG002  # each connection keeps its latencies
+        """Count down."""
+        self._left -= jobs
+        if not self._left:
+            self.took_s = time.perf_counter() - self._began_s
+            self.done.set()
+
+    def starved(self) -> None:
+        """Go on: the last jobs are being reported."""
+
+
 async def work(connections: Sequence[Connection], pollers: Sequence[Connection], jobs: int, at_once: int) -> float:
     """Complete `jobs` jobs, one report each, claimed `at_once` by each poll; return the seconds it took."""
-    ready: asyncio.Queue[str | None] = asyncio.Queue(maxsize=2 * at_once)
-    done = asyncio.Event()
-    left = jobs
-    claim = json.dumps({"workerId": "bench", "jobTypes": [JOB_TYPE], "maxJobs": at_once, "waitMs": 50}).encode()
-    result = b'{"workerId":"bench","variables":%b}' % RESULT
-
-    async def poller(connection: Connection) -> None:
-        while not done.is_set():
-            jobs = json.loads(await connection.post("/v1/jobs/poll", claim))["jobs"]
-            if len(jobs) < at_once:
-                connection.latencies.pop()  # it waited for work, as it was asked to; that is no latency
-            for job in jobs:
-                await ready.put(job["id"])
-
-    async def reporter(connection: Connection) -> None:
-        nonlocal left
-        while job_id := await ready.get():
-            await connection.post(f"/v1/jobs/{job_id}/complete", result)
-            left -= 1
-            if not left:
-                done.set()
-
-    began = time.perf_counter()
-    polling = asyncio.gather(*map(poller, pollers))
-    reporting = asyncio.gather(*map(reporter, connections))
-    ended = asyncio.ensure_future(done.wait())
-    waits: list[asyncio.Future[Any]] = [polling, reporting, ended]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    took = time.perf_counter() - began
-    if not ended.done():
-        await (reporting if reporting.done() else polling)  # raises what went wrong
-    # A poll that is cut off may have been given jobs already; so the last ones are read, and reported, to their end.
-    await polling
-    for _ in connections:
-        await ready.put(None)
-    await reporting
-    return took
+    goal = _Goal(jobs)
+    await one_by_one([*map(Rest, connections)], [*map(Rest, pollers)], goal, at_once)
+    return goal.took_s
 
 
 def quantiles(connections: Sequence[Connection]) -> dict[str, float]:

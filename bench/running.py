@@ -8,7 +8,7 @@ import sys
 from typing import Any, NamedTuple
 
 from bench.engine import EngineProcess
-from bench.load import CLAIM, STEPS
+from bench.flow import CLAIM, STEPS
 from bench.stores import Environment
 
 

@@ -29,19 +29,18 @@ FIGURES = {
 }
 
 
-def measure(console: Console, stores: Stores, *, rounds: int, load: Load) -> list[dict[str, float]]:
-    """Run all rounds and print the report; return each round's figures."""
+def measure(console: Console, stores: Stores, *, rounds: int, load: Load) -> list[Run]:
+    """Run all rounds; return what each showed."""
     runs = []
     for number in range(1, rounds + 1):
         console.print(f"{stores.name}: round {number} of {rounds} …")
         store = stores.empty(f"throughput_{number}")
         runs.append(run(store, load))
         stores.drop(store)
-    _report(console, stores.name, runs)
-    return [figures for figures, _ in runs]
+    return runs
 
 
-def _report(console: Console, name: str, runs: list[Run]) -> None:
+def report(console: Console, name: str, runs: list[Run]) -> None:
     """Print medians with their spread, and the batches of the last round."""
     table = Table(f"{name}, durable commits", "median", "min", "max", title="Rochallor, 3 service tasks in a row")
     for key, label in FIGURES.items():

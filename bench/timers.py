@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 import click
@@ -59,7 +59,7 @@ def definition() -> bytes:
 
 
 def measure(console: Console, stores: Stores, *, rounds: int, quick: bool) -> dict[str, list[dict[str, float]]]:
-    """Run all rounds and print the report; return the figures of each round, per case."""
+    """Run all rounds; return the figures of each round, per case."""
     seen: dict[str, list[dict[str, float]]] = {case.label: [] for case in cases(quick=quick)}
     for number in range(1, rounds + 1):
         console.print(f"{stores.name}: round {number} of {rounds} …")
@@ -67,7 +67,6 @@ def measure(console: Console, stores: Stores, *, rounds: int, quick: bool) -> di
             store = stores.empty(f"timers_{number}_{case.spread_ms}")
             seen[case.label].append(_round(store, stores, case))
             stores.drop(store)
-    _report(console, stores.name, seen)
     return seen
 
 
@@ -121,7 +120,8 @@ def _of_history(history: tuple[Committed, ...]) -> Iterator[int]:
                 yield committed.at_ms - due_ms[event.seq, event.index]
 
 
-def _report(console: Console, name: str, seen: dict[str, list[dict[str, float]]]) -> None:
+def report(console: Console, name: str, seen: Mapping[str, list[dict[str, float]]]) -> None:
+    """Print the worst round of each case."""
     table = Table(f"{name}, worst round", "p99 ÷ 250 ms", "p50 ms", "p99 ms", "max ms", "CPU µs each", title="Timers")
     for label, runs in seen.items():
         worst = {key: max(figures[key] for figures in runs) for key in runs[0]}

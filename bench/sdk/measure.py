@@ -66,7 +66,7 @@ BARS = (
 
 
 def measure(console: Console, *, rounds: int, length: Length, modes: Sequence[str]) -> dict[str, Any]:
-    """Run all rounds and print the report; return each round's figures, the medians and the bars."""
+    """Run all rounds; return each round's figures, the medians and the bars."""
     every: list[Round] = []
     for number in range(1, rounds + 1):
         console.print(f"round {number} of {rounds} …")
@@ -76,8 +76,7 @@ def measure(console: Console, *, rounds: int, length: Length, modes: Sequence[st
         for name, figures in every[0].items()
     }
     _add_ratios(medians)
-    _report(console, medians, every)
-    return {"rounds": every, "medians": medians, "bars": _bars(console, medians, every)}
+    return {"rounds": every, "medians": medians, "bars": _bars(medians)}
 
 
 def _round(modes: Sequence[Mode], length: Length) -> Round:
@@ -154,7 +153,9 @@ COLUMNS = {
 }
 
 
-def _report(console: Console, medians: Round, every: list[Round]) -> None:
+def report(console: Console, measured: dict[str, Any]) -> None:
+    """Print what each mode did, and how it stands to the bars."""
+    medians, every = measured["medians"], measured["rounds"]
     table = Table("64 slots, medians", title=f"Workers on a mock engine, {len(every)} rounds")
     for label, _ in COLUMNS.values():
         table.add_column(label, justify="right")
@@ -172,10 +173,16 @@ def _report(console: Console, medians: Round, every: list[Round]) -> None:
         f"pickup p50 {pickup['p50_ms']:g} ms, p99 {pickup['p99_ms']:g} ms",
         highlight=False,
     )
+    bars = Table("promise", "bar", "median", "", "by CPU", "", "rounds", title="Bars")
+    labels = {bar.label: bar for bar in BARS}
+    for found in measured["bars"]:
+        bar = labels[found["bar"]]
+        spread = ", ".join(f"{bar.figure(each):.3g}" for each in every)
+        bars.add_row(bar.label, found["limit"], *_judged(bar, found["figure"]), *_judged(bar, found["by_cpu"]), spread)
+    console.print(bars)
 
 
-def _bars(console: Console, medians: Round, every: list[Round]) -> list[dict[str, object]]:
-    table = Table("promise", "bar", "median", "", "by CPU", "", "rounds", title="Bars")
+def _bars(medians: Round) -> list[dict[str, object]]:
     found: list[dict[str, object]] = []
     for bar in BARS:
         try:
@@ -184,10 +191,7 @@ def _bars(console: Console, medians: Round, every: list[Round]) -> list[dict[str
             continue  # its modes were left out
         limit = f"{'≥' if bar.at_least else '≤'} {bar.limit:g}"
         by_cpu = None if bar.by_cpu is None else bar.by_cpu(medians)
-        spread = ", ".join(f"{bar.figure(each):.3g}" for each in every)
-        table.add_row(bar.label, limit, *_judged(bar, figure), *_judged(bar, by_cpu), spread)
         found.append({"bar": bar.label, "limit": limit, "figure": figure, "holds": bar.holds(figure), "by_cpu": by_cpu})
-    console.print(table)
     return found
 
 

@@ -13,8 +13,8 @@ from rochallor.stores.sqlite import SqliteStore
 
 from bench import timers
 from bench.fill import BORN_MS, Clone, clones, play
+from bench.flow import DEFINITION, RESULT, STEPS, VARIABLES, definition
 from bench.growth import Fill
-from bench.load import DEFINITION, RESULT, STEPS, VARIABLES, definition
 from bench.stores import SqliteStores
 
 LATER_MS = 123_456_789

@@ -25,16 +25,18 @@ from rochallor_conformance.hunting import Bag, Hunt, hunt
 from rochallor_conformance.mutants.catalogue import strains_of
 from rochallor_conformance.report.hunt import show_hunt
 from rochallor_conformance.report.records import Json, Writer
+from rochallor_conformance.sdk.manifest import read_manifest
 from rochallor_conformance.transports.exchange import TRANSPORTS
 
 
 @click.command()
 @click.option("--mutant", "patterns", multiple=True, help="Only these mutants; * fits anything.")
 @click.option("--flag-idle", is_flag=True, help="Play every case that claims a kill, and name those that kill nothing.")
+@click.option("--broken-sdk", help="A driver.toml whose driver breaks its SDK as the variable SDK_MUTANT says.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Where names and chance come from.")
 @click.option("--report", type=click.Path(path_type=Path), help="Where the NDJSON report goes; `-` is standard output.")
-def mutate(patterns: tuple[str, ...], flag_idle: bool, seed: int, report: Path | None) -> int:
-    """Start the stub with each defect of the catalogue and see whether the cases that claim to kill it do.
+def mutate(patterns: tuple[str, ...], flag_idle: bool, broken_sdk: str | None, seed: int, report: Path | None) -> int:
+    """Start the stub, or an SDK, with each defect of the catalogue; see whether the cases that claim to kill it do.
 
     Ends with 5 when a defect survives or its patch does not fit the engine any more.
     """
@@ -53,7 +55,8 @@ def mutate(patterns: tuple[str, ...], flag_idle: bool, seed: int, report: Path |
         writer.write("header", _header(book, seed, total))
         with Progress(console=console, transient=True) as progress:
             tell = _teller(progress, progress.add_task("mutants", total=total))
-            bag = asyncio.run(hunt(Hunt(book, mutants, seed, secrets.token_hex(4), flag_idle, tell)))
+            sdk = None if broken_sdk is None else read_manifest(Path(broken_sdk))
+            bag = asyncio.run(hunt(Hunt(book, mutants, seed, secrets.token_hex(4), flag_idle, tell, sdk)))
         for row in bag.rows:
             writer.write("mutant", row)
         writer.write("footer", _footer(bag, began))

@@ -6,5 +6,6 @@ from pathlib import Path
 
 from patches import PATCHES, TROUBLES
 
-{**PATCHES, **TROUBLES}[os.environ["SDK_MUTANT"]]()
+if defect := os.environ.get("SDK_MUTANT"):
+    {**PATCHES, **TROUBLES}[defect]()
 runpy.run_path(str(Path(__file__).parents[4] / "sdk-python" / "conformance" / "driver.py"), run_name="__main__")

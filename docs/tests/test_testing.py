@@ -10,7 +10,16 @@ from pathlib import Path
 import pytest
 
 HOW_TO = Path(__file__).parents[1] / "how-to"
-PAGES = ["test-workflows", "retries", "idempotency", "typed-handlers", "middleware", "migrate-from-sdk-1"]
+PAGES = [
+    "test-workflows",
+    "retries",
+    "idempotency",
+    "typed-handlers",
+    "middleware",
+    "migrate-from-sdk-1",
+    "async",
+    "long-handlers",
+]
 
 
 @pytest.mark.parametrize("page", PAGES)

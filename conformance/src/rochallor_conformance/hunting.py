@@ -123,9 +123,7 @@ async def _chase(wanted: Hunt, mutant: str, strain: str) -> tuple[Json, list[Pla
         sdk = wanted.sdk
         if sdk is None:
             return {**facts, "status": ELSEWHERE, "message": "a defect of SDKs; --broken-sdk names a driver"}, []
-    elif (
-        misfit := next(iter(misfits(PATCHES[strain])), "") if strain else "no patch makes it; write one, or take it out"
-    ):
+    elif misfit := _misfit(strain):
         return {**facts, "status": MISFIT, "message": misfit}, []
     began = time.monotonic()
     row: Json = {**facts, "status": SURVIVES, "played": 0, "ms": 0.0}
@@ -156,6 +154,11 @@ async def _opened(strain: str, sdk: Manifest | None) -> AsyncIterator[EngineSubj
     with tempfile.TemporaryDirectory(prefix="rochallor-conformance-") as folder:
         async with Fleet(mutant_target(strain), Path(folder)) as fleet:
             yield EngineSubject(fleet)
+
+
+def _misfit(strain: str) -> str:
+    """Return why there is no such stub, empty if there is."""
+    return next(iter(misfits(PATCHES[strain])), "") if strain else "no patch makes it; write one, or take it out"
 
 
 def _told(result: Json, began: float) -> Json:

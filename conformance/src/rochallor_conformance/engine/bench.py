@@ -8,7 +8,7 @@ from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.clocks import Clock, RealClock, StubClock
 from rochallor_conformance.transports.exchange import GRPC, REST, Journal, Transport, Unreachable
 from rochallor_conformance.transports.grpc import GrpcTransport
-from rochallor_conformance.transports.rest import RestTransport, tls
+from rochallor_conformance.transports.rest import TIMEOUT_S, RestTransport, tls
 from rochallor_conformance.verdict import Address
 
 ADDITIONS, VIRTUAL_CLOCK = "additions", "virtual-clock"
@@ -64,4 +64,4 @@ class Bench:
 
 
 def _control(url: str) -> httpx.AsyncClient:
-    return httpx.AsyncClient(base_url=url, verify=tls(), trust_env=False)
+    return httpx.AsyncClient(base_url=url, timeout=TIMEOUT_S, verify=tls(), trust_env=False)

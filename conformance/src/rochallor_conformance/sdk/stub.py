@@ -11,7 +11,7 @@ from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.processes import Process
 from rochallor_conformance.sdk.wire import HARNESS_HEADER, Sent, sent_by_sdk
 from rochallor_conformance.transports.exchange import REST, Answer, Journal, Json
-from rochallor_conformance.transports.rest import RestTransport
+from rochallor_conformance.transports.rest import TIMEOUT_S, RestTransport
 
 
 class Stub:
@@ -29,7 +29,7 @@ class Stub:
 
         """
         self._addresses = await self._process.start()
-        self._control = httpx.AsyncClient(base_url=self._addresses["rest"], trust_env=False)
+        self._control = httpx.AsyncClient(base_url=self._addresses["rest"], timeout=TIMEOUT_S, trust_env=False)
         self._rest = RestTransport(self._addresses["rest"], headers={HARNESS_HEADER: "1"})
 
     async def stop(self) -> None:

@@ -15,10 +15,12 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 HERE = Path(__file__).resolve().parent
 PLACES = (HERE.parent / "sdk-contract", HERE / "sdk-contract")
 INSIDE = {"wheel": "rochallor_conformance/sdk-contract", "sdist": "sdk-contract"}
+SERVER = "postgres_server.py"
+SERVER_INSIDE = {"wheel": f"rochallor_conformance/engine/{SERVER}", "sdist": f"tools/{SERVER}"}
 
 
 class BuildHook(BuildHookInterface[Any]):
-    """Adds the folder to the archive."""
+    """Adds the folder to the archive, and the tool that starts a PostgreSQL."""
 
     PLUGIN_NAME = "custom"
 
@@ -28,3 +30,5 @@ class BuildHook(BuildHookInterface[Any]):
             return
         source = next(place for place in PLACES if place.is_dir())
         build_data["force_include"][str(source)] = INSIDE[self.target_name]
+        server = next(place for place in (HERE.parent / "tools", HERE / "tools") if place.is_dir()) / SERVER
+        build_data["force_include"][str(server)] = SERVER_INSIDE[self.target_name]

@@ -32,7 +32,7 @@ def hello(protocol: str) -> Json:
 
 
 def connect(id: str, transport: str, url: str, options: Json = {}) -> None:
-    make = {"rest": RestEngineClient, "grpc": GrpcEngineClient}[transport]
+    make: Any = RestEngineClient if transport == "rest" else GrpcEngineClient
     clients[id] = make(url, timeout=options.get("timeoutMs", 30_000) / 1000, token=options.get("token"))
 
 
@@ -69,8 +69,7 @@ def job_reply(token: str, **reply: Any) -> None:
 
 def worker_stop(id: str, mode: str) -> None:
     stop, thread = workers[id]
-    stop.set()
-    while thread.is_alive():
+    while stop.set() or thread.is_alive():
         for token in [each for each, (worker, _) in waiting.copy().items() if worker == id and mode == "now"]:
             job_reply(token, action="throw")
         thread.join(0.05)
@@ -104,8 +103,8 @@ def act(action: str, variables: Any = None, message: str = "", retryable: bool =
 def told(error: Exception) -> Json:
     if not isinstance(error, EngineClientError):
         return {"kind": RAISED.get(type(error), "other"), "message": f"{type(error).__name__}: {error}"}
-    facts = {"kind": KINDS.get(error.code, error.code), "message": error.message, "details": error.details}
-    return facts if error.retry_after is None else {**facts, "retryAfterMs": round(error.retry_after * 1000)}
+    wait = {} if error.retry_after is None else {"retryAfterMs": round(error.retry_after * 1000)}
+    return {"kind": KINDS.get(error.code, error.code), "message": error.message, "details": error.details, **wait}
 
 
 def say(**line: Any) -> None:

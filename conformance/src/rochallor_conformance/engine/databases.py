@@ -7,6 +7,7 @@ import importlib.util
 import os
 import secrets
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -48,11 +49,19 @@ class Databases:
         self._stack.close()
 
     def _start(self) -> str:
-        tool = contract_folder().parent / "tools" / "postgres_server.py"
-        spec = importlib.util.spec_from_file_location("conformance_postgres_server", tool) if tool.exists() else None
-        if spec is None or spec.loader is None:
-            raise Unreachable(f"no PostgreSQL: set {VARIABLE} to a server where databases may be created")
+        spec = importlib.util.spec_from_file_location("conformance_postgres_server", _tool())
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(module)
-        dsn: str = self._stack.enter_context(module.postgres_server())
+        try:
+            dsn: str = self._stack.enter_context(module.postgres_server())
+        except module.NoServer as error:
+            raise Unreachable(f"{error}, or set {VARIABLE} to a server where databases may be created") from error
         return dsn
+
+
+def _tool() -> Path:
+    """Return what starts a server: it travels in the wheel, and lies among the tools of a checkout."""
+    packed = Path(__file__).with_name("postgres_server.py")
+    return packed if packed.exists() else contract_folder().parent / "tools" / "postgres_server.py"

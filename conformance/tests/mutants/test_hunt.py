@@ -60,7 +60,7 @@ def test_a_case_that_always_fails_kills_nothing(book: Book) -> None:
     spoilt = replace(killer, then=[replace(killer.then[0], body={"status": "NEVER"})])
     bag = hunted(book, spoilt)
     assert (bag.code, bag.rows[0]["status"]) == (5, "survived")
-    assert bag.rows[0]["message"] == f"{KILLER} over rest fails on the healthy stub too"
+    assert bag.rows[0]["message"] == f"{KILLER} over rest fails without the defect, too"
 
 
 def test_a_patch_that_fits_no_more_is_no_survivor(monkeypatch: pytest.MonkeyPatch, book: Book) -> None:

@@ -6,7 +6,6 @@ Results are written in the order of the plan whatever finishes first.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import time
 from collections.abc import Callable
@@ -15,6 +14,7 @@ from typing import NamedTuple, Protocol
 
 from rochallor_conformance import __version__
 from rochallor_conformance.cases.book import Book
+from rochallor_conformance.in_order import in_order
 from rochallor_conformance.known_failures import KnownFailures, bookkeeping
 from rochallor_conformance.planning import Planned, Wanted
 from rochallor_conformance.report.records import BROKEN, FAILED, KNOWN, Json, Writer, counts
@@ -102,25 +102,14 @@ def _header(order: Order, subject: Subject, capabilities: list[str]) -> Json:
 
 
 async def _play_all(order: Order, subject: Subject, writer: Writer) -> list[Json]:
-    gate = asyncio.Semaphore(subject.at_once)
+    def tell(result: Json) -> None:
+        writer.write("result", result)
+        order.tell(result)
 
     async def one(planned: Planned) -> Json:
-        async with gate:
-            return await result_of(order, planned, subject)
+        return await result_of(order, planned, subject)
 
-    tasks = [asyncio.create_task(one(planned)) for planned in order.plays]
-    results = []
-    try:
-        for task in tasks:
-            result = await task
-            writer.write("result", result)
-            order.tell(result)
-            results.append(result)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return results
+    return await in_order(order.plays, one, at_once=subject.at_once, tell=tell)
 
 
 async def result_of(order: Order, planned: Planned, subject: Subject) -> Json:

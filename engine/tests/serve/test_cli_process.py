@@ -98,8 +98,9 @@ def on_a_terminal(arguments, environment, interrupt_at=None):
         if interrupt_at and interrupt_at in shown:
             os.kill(pid, signal.SIGINT)
             interrupt_at = None
-    os.close(terminal)
-    return shown.decode(), os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    os.close(terminal)  # not before the command has ended: it would be hung up on
+    return shown.decode(), code
 
 
 def test_a_terminal_gets_a_table_and_no_color_takes_the_colors_out(shell):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rochallor.core.ids import JobRef
 from rochallor.ports import ClaimRequest
-from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
+from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out, in_turn
 
 
 def ready(count, instance="i"):
@@ -52,3 +52,17 @@ def test_requests_for_the_same_types_are_looked_up_together():
     """Order and repetition of types make no difference; a request for no jobs is left out."""
     requests = [wish(types=("a", "b")), wish(types=("a",)), wish(types=("b", "a", "a")), wish(0, types=("c",))]
     assert by_types(requests) == {("a", "b"): [0, 2], ("a",): [1]}
+
+
+def test_turns_are_those_of_the_round():
+    """What is dealt without looking at bytes goes to whom it goes with a look, as long as there is room."""
+    for counts in ([3], [1, 2], [2, 5, 1], [4, 4]):
+        requests = [wish(count) for count in counts]
+        dealt = orders(hand_out(requests, ready(20), lambda _: snapshot(), 0))
+        turns = in_turn(requests, 20)
+        assert [[place for place, turn in enumerate(turns) if turn == who] for who in range(len(counts))] == dealt
+
+
+def test_turns_have_an_end():
+    """However much is asked for, no more turns are made than can be used."""
+    assert in_turn([wish(10**9), wish(10**9)], 5) == [0, 1, 0, 1, 0]

@@ -9,14 +9,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timezone
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from rochallor_conformance import __version__
 from rochallor_conformance.cases.book import Book
 from rochallor_conformance.engine.bench import ADDITIONS
 from rochallor_conformance.engine.targets import STUB, Fleet, missing
+from rochallor_conformance.in_order import in_order
 from rochallor_conformance.planning import Planned
 from rochallor_conformance.replay.cassette import Cassette, Header, Take
 from rochallor_conformance.replay.offline import as_exchange, problems
@@ -29,8 +30,6 @@ from rochallor_conformance.transports.exchange import REST, Exchange, Inexpressi
 AT_ONCE = 6
 SLOW_MS, ATTEMPTS = 100.0, 3
 """When an answer took longer than this, what fell due meanwhile may be the whole difference: the take is sent again."""
-T = TypeVar("T")
-R = TypeVar("R")
 
 
 class Chance(NamedTuple):
@@ -61,7 +60,7 @@ async def record_all(book: Book, plays: Sequence[Planned], fleet: Fleet, chance:
             left_out[planned.name] = str(reason)
             return None
 
-    takes = await _in_order(plays, one, fleet)
+    takes = await in_order(plays, one, at_once=_at_once(fleet))
     bench = await fleet.bench(plays[0].transport)
     header = Header(
         harness=__version__,
@@ -90,7 +89,7 @@ async def replay_all(
             outcome = {"status": BROKEN, "reason": f"the harness failed: {type(error).__name__}: {error}"}
         return _result(take, over, began, outcome)
 
-    return await _in_order(takes, one, fleet, tell)
+    return await in_order(takes, one, at_once=_at_once(fleet), tell=tell)
 
 
 def judge_all(cassette: Cassette, tell: Callable[[Json], None]) -> list[Json]:
@@ -176,23 +175,5 @@ def _result(take: Take, transport: str, began: float, outcome: Json) -> Json:
     return {**facts, "transport": transport or REST, "requirements": about.requirements, "ms": ms, **outcome}
 
 
-async def _in_order(
-    items: Sequence[T], one: Callable[[T], Awaitable[R]], fleet: Fleet, tell: Callable[[R], None] = lambda _: None
-) -> list[R]:
-    gate = asyncio.Semaphore(1 if fleet.target.kind == STUB else AT_ONCE)
-
-    async def gated(item: T) -> R:
-        async with gate:
-            return await one(item)
-
-    tasks = [asyncio.create_task(gated(item)) for item in items]
-    results = []
-    try:
-        for task in tasks:
-            results.append(await task)
-            tell(results[-1])
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    return results
+def _at_once(fleet: Fleet) -> int:
+    return 1 if fleet.target.kind == STUB else AT_ONCE

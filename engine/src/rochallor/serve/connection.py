@@ -14,9 +14,10 @@ import resource
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from rochallor.core.errors import BadRequest, PayloadTooLarge, TooManyRequests, Unavailable, WorkflowError
+from rochallor.serve.express import ExpressProtocol
 from rochallor.transports.rest.answers import JSON_TYPE, NOSNIFF
 from rochallor.transports.rest.errors import refusal
 
@@ -62,11 +63,11 @@ class _Refused(Exception):
     """Carries a refusal out of a callback of the parser."""
 
 
-class HttpConnection(HttpToolsProtocol):
+class HttpConnection(ExpressProtocol):
     """One connection of a listener with `limits`, `bodies` counted together with its neighbours'."""
 
-    def __init__(self, limits: Limits, bodies: Bodies, **uvicorn: Any) -> None:
-        super().__init__(**uvicorn)
+    def __init__(self, limits: Limits, bodies: Bodies, **beneath: Any) -> None:
+        super().__init__(**beneath)
         self._limits = limits
         self._bodies = bodies
         self._held = 0

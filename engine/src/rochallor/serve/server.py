@@ -13,6 +13,7 @@ from typing import NamedTuple
 from rochallor.config import Config
 from rochallor.ports import Clock, Entropy, Store
 from rochallor.serve.connection import Limits, spare_descriptors
+from rochallor.serve.express import HotDoor
 from rochallor.serve.lines import Lines, NoLines
 from rochallor.serve.listener import Listener
 from rochallor.serve.metrics_app import EngineMetrics, MetricsPage
@@ -23,7 +24,7 @@ from rochallor.serve.tracing import Tracing
 from rochallor.shell.clocks import SystemClock, SystemEntropy
 from rochallor.shell.engine import Engine
 from rochallor.transports.grpc import Health, bind, create_server
-from rochallor.transports.rest import create_app
+from rochallor.transports.rest import RestApp, create_app
 
 GRACE_S = 30
 
@@ -92,7 +93,8 @@ class Server:
         """Open the doors of an engine that has started; raises `OSError`, and everything is stopped then."""
         metrics = 0
         try:
-            rest = await self._start_http(self._rest_app(), self._config.rest_port)
+            app = self._rest_app()
+            rest = await self._start_http(app, self._config.rest_port, hot=app)
             grpc = await self._start_grpc(self._config.grpc_port)
             if not self._is_one_of_many:
                 metrics = await self._start_http(self._metrics_app(), self._config.metrics_port)
@@ -117,7 +119,7 @@ class Server:
             if self._tracing is not None:
                 await asyncio.to_thread(self._tracing.close)
 
-    def _rest_app(self) -> object:
+    def _rest_app(self) -> RestApp:
         observe = observe_rest(self.engine.metrics, self._lines)
         guard = self._security.guard
         return create_app(self.engine, cors_origins=self._cors_origins, observe=observe, guard=guard)
@@ -125,10 +127,10 @@ class Server:
     def _metrics_app(self) -> object:
         return MetricsPage(self.metrics_page, None if is_loopback(self._host) else self._security.guard)
 
-    async def _start_http(self, app: object, port: int) -> int:
+    async def _start_http(self, app: object, port: int, *, hot: HotDoor | None = None) -> int:
         tls = self._security.tls
         context = tls.context if tls else None
-        listener = Listener(app, grace_s=self._grace_s, limits=self._limits, tls=context)
+        listener = Listener(app, grace_s=self._grace_s, limits=self._limits, tls=context, hot=hot)
         await listener.start(self._host, port, share_port=self._is_one_of_many)
         self._stops.append(listener.stop)
         return listener.port

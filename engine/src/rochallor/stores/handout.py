@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from itertools import islice, repeat, zip_longest
 from typing import NamedTuple
 
 from rochallor.core.ids import JobRef
@@ -79,6 +80,16 @@ def by_types(requests: Sequence[ClaimRequest]) -> dict[tuple[str, ...], list[int
         if request.max_jobs > 0:
             groups.setdefault(tuple(sorted(set(request.job_types))), []).append(place)
     return groups
+
+
+def in_turn(requests: Sequence[ClaimRequest], most: int) -> list[int]:
+    """Return whose turn it is at the first, second … job, at most `most` of them, while bytes are no matter.
+
+    >>> in_turn([ClaimRequest("a", ("t",), 1, 0, "", 0), ClaimRequest("b", ("t",), 3, 0, "", 0)], 10)
+    [0, 1, 1, 1]
+    """
+    rounds = zip_longest(*(repeat(turn, request.max_jobs) for turn, request in enumerate(requests)))
+    return list(islice((turn for turns in rounds for turn in turns if turn is not None), most))
 
 
 def hand_out(

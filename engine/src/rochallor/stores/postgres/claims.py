@@ -1,4 +1,7 @@
-"""Handing out jobs: which are ready is asked in one statement, who gets them is decided here, one more statement locks.
+"""Handing out jobs: one statement locks the oldest that are ready, and gives them to the requests in turn.
+
+Their variables come with them, and only then can be weighed. Nearly always all of them fit; where they do not, it is
+decided anew who gets which, and a second statement says so, in the same transaction.
 
 The watermark. Rows of claimed and finished jobs stay in the index until they are vacuumed, and while somebody's
 forgotten transaction is open they cannot be; a claim would walk over all of them. So it starts behind the last job of
@@ -10,12 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from rochallor.core.ids import JobRef
-from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
-from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
+from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out, in_turn
 from rochallor.stores.projections import instance_of
 from rochallor.stores.sql import load_queries
 
@@ -73,78 +76,90 @@ class Claims:
         claimed: list[list[ClaimedJob]] = [[] for _ in requests]
         for job_types, places in by_types(requests).items():
             group = [requests[place] for place in places]
-            limit = min(sum(request.max_jobs for request in group), MOST_AT_ONCE)
-            rows = await self._ready(job_types, limit)
-            sizes = {row[1]: Snapshot(_weight(row[13]), 0, _not_read) for row in rows}
-            ready = [Ready(row[0], JobRef(row[1], row[2], row[3]), *row[4:13]) for row in rows]
-            handed = await self._lock(hand_out(group, ready, sizes.__getitem__, now_ms))
-            self._note(ready, {job.job for jobs in handed for job in jobs})
-            for place, jobs in zip(places, handed, strict=True):
+            for place, jobs in zip(places, await self._claim(job_types, group, now_ms), strict=True):
                 claimed[place] = jobs
         return claimed
 
-    async def _ready(self, job_types: tuple[str, ...], limit: int) -> list[Any]:
-        """Return at least the `limit` oldest ready jobs of all types together, if there are as many."""
-        statement = SQL["ready_jobs"].replace("{limit}", str(_power_of_two(limit)))
+    async def _claim(
+        self, job_types: tuple[str, ...], group: Sequence[ClaimRequest], now_ms: int
+    ) -> list[list[ClaimedJob]]:
+        turns = in_turn(group, MOST_AT_ONCE)
+        rows = await self._oldest(job_types, [group[turn] for turn in turns], now_ms)
+        if not rows:
+            return [[] for _ in group]
+        rows.sort(key=_PLACE)
+        handed: list[list[ClaimedJob]] = [[] for _ in group]
+        room = min(request.max_bytes for request in group)
+        if sum(len(row[14]) for row in rows) <= room:
+            for row, turn in zip(rows, turns, strict=False):
+                handed[turn].append(_claimed(row, group[turn], now_ms))
+        else:
+            handed = await self._weighed(rows, turns, group, now_ms)
+        self._note(rows, {job.job for jobs in handed for job in jobs})
+        return handed
+
+    async def _oldest(self, job_types: tuple[str, ...], requests: Sequence[ClaimRequest], now_ms: int) -> list[Any]:
+        """Lock the oldest ready jobs of all types together, the first for the first request and so on."""
+        statement = SQL["claim_jobs"].replace("{limit}", str(_power_of_two(len(requests))))
         after = self._watermark.after(job_types, self._now_s)
-        rows: list[Any] = await self._connection.fetch(statement, job_types, after)
+        leases = [
+            [request.worker_id for request in requests],
+            [request.lease_token for request in requests],
+            [now_ms + request.lease_ms for request in requests],
+        ]
+        rows: list[Any] = await self._connection.fetch(statement, job_types, after, *leases, now_ms)
         if not rows and any(after):
             self._watermark.forget(job_types)
-            rows = await self._connection.fetch(statement, job_types, [0] * len(job_types))
+            rows = await self._connection.fetch(statement, job_types, [0] * len(job_types), *leases, now_ms)
         return rows
 
-    async def _lock(self, handed: list[list[ClaimedJob]]) -> list[list[ClaimedJob]]:
-        leases = [_lease(job) for jobs in handed for job in jobs]
-        if not leases:
-            return handed
-        rows = await self._connection.fetch(SQL["lock_job"], *zip(*leases, strict=True))
-        read = {(row[0], row[1]): (row[2], row[3], row[4]) for row in rows}
-        return [[_with_instance(job, *read[job.job[:2]]) for job in jobs] for jobs in handed]
+    async def _weighed(
+        self, rows: Sequence[Any], turns: Sequence[int], group: Sequence[ClaimRequest], now_ms: int
+    ) -> list[list[ClaimedJob]]:
+        """Return who gets which of the locked jobs by their bytes, with their leases set right."""
+        found = {row[2]: Snapshot(row[14], row[15], partial(instance_of, row[16], row[14])) for row in rows}
+        ready = [Ready(row[1], JobRef(row[2], row[3], row[4]), *row[5:14]) for row in rows]
+        handed = hand_out(group, ready, found.__getitem__, now_ms)
+        holders = {
+            job.job: (job.worker_id, job.lease_token, job.lease_expires_at_ms) for jobs in handed for job in jobs
+        }
+        mine = {job.job: turn for turn, jobs in enumerate(handed) for job in jobs}
+        moved = [
+            (*holders.get(each.job, (None, None, None)), each.job.instance_id, each.job.seq)
+            for each, turn in zip(ready, turns, strict=False)
+            if mine.get(each.job) != turn
+        ]
+        if moved:
+            await self._connection.execute(SQL["claim_anew"], *zip(*moved, strict=True))
+        return handed
 
-    def _note(self, ready: list[Ready], handed: set[JobRef]) -> None:
+    def _note(self, rows: Sequence[Any], handed: set[JobRef]) -> None:
         """Remember where each type's queue begins now: behind what was handed out, before what was not."""
         behind: dict[str, int] = {}
         left: set[str] = set()
-        for candidate in ready:
-            job_type = candidate.job_type
-            if candidate.job not in handed:
+        for row in rows:
+            job_type = row[5]
+            if (row[2], row[3], row[4]) not in handed:
                 left.add(job_type)
                 continue
             self.taken[job_type] = self.taken.get(job_type, 0) + 1
             if job_type not in left:
-                behind[job_type] = candidate.order
+                behind[job_type] = row[1]
         self.left |= left
+        self.left.update(rows[0][17] or ())
         self.places.update(behind)
 
 
-class _Weight(bytes):
-    """Weighs as much as an instance's variables, which are fetched only for the jobs that are handed out."""
-
-    size = 0
-
-    def __len__(self) -> int:
-        return self.size
+_PLACE = itemgetter(0)
 
 
-def _not_read() -> Instance:
-    raise AssertionError("only jobs that are handed out have an instance")
-
-
-def _with_instance(job: ClaimedJob, variables: bytes, revision: int, state: str) -> ClaimedJob:
-    instance = partial(instance_of, state, variables)
-    return job._replace(variables=variables, revision=revision, instance=instance)
-
-
-def _weight(size: int) -> bytes:
-    weight = _Weight()
-    weight.size = size
-    return weight
+def _claimed(row: Any, request: ClaimRequest, now_ms: int) -> ClaimedJob:
+    variables: bytes = row[14]
+    lease = (now_ms, now_ms + request.lease_ms, request.worker_id, request.lease_token)
+    state = (variables, row[15], partial(instance_of, row[16], variables))
+    return ClaimedJob._make((JobRef(row[2], row[3], row[4]), *row[5:14], *lease, *state))
 
 
 def _power_of_two(number: int) -> int:
     """Return the next power of two: few statements to plan, each with its limit written out."""
     return 1 << max(0, number - 1).bit_length()
-
-
-def _lease(job: ClaimedJob) -> tuple[Any, ...]:
-    return (job.worker_id, job.lease_token, job.locked_at_ms, job.lease_expires_at_ms, job.job.instance_id, job.job.seq)

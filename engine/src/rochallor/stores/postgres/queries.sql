@@ -37,6 +37,37 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::
      AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
              retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent);
 
+-- The four statements above in one, because a round trip costs as much as the rows of ten jobs: what nearly every batch
+-- does. All parts see the tables as they were before, so no job may be deleted and queued again at the same place; and
+-- they run in this order, so instances are locked before jobs. Tells how many instances moved.
+-- name: advance
+WITH moved AS (
+    UPDATE instance
+    SET status = new.status, completed_at_ms = new.completed_at_ms, failure_reason = new.failure_reason,
+        child_instance_id = new.child_instance_id, revision = new.revision, state = new.state,
+        variables = new.variables
+    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[],
+                $8::text[], $9::bigint[])
+         AS new (status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables, id, before)
+    WHERE instance.id = new.id AND instance.revision = new.before
+    RETURNING 1
+), told AS (
+    INSERT INTO event (instance_id, revision, at_ms, actor, command, events)
+    SELECT * FROM unnest($10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[])
+), done AS (
+    DELETE FROM job USING unnest($16::text[], $17::bigint[]) AS gone (instance_id, step_seq)
+    WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq
+), queued AS (
+    INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version,
+                     business_key, retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent, ready)
+    SELECT new.*, NOT new.delayed
+    FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::text[], $24::bigint[],
+                $25::text[], $26::bigint[], $27::bigint[], $28::bigint[], $29::boolean[], $30::text[])
+         AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
+                 retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
+)
+SELECT count(*) FROM moved;
+
 -- name: delete_step_timers
 DELETE FROM timer USING unnest($1::text[], $2::bigint[]) AS gone (instance_id, step_seq)
 WHERE timer.instance_id = gone.instance_id AND timer.step_seq = gone.step_seq;
@@ -136,32 +167,39 @@ JOIN business_key AS held
 SELECT wanted.id, (SELECT max(version) FROM definition WHERE definition.id = wanted.id)
 FROM unnest($1::text[]) AS wanted (id);
 
--- Per type the oldest, from the index. LIMIT is a literal and each type has its own inner scan: `IN (…)` would sort all
--- that wait, and with `LIMIT $n` a generic plan expects a tenth of the table. Sizes instead of variables: what is not
--- handed out is not read. FOR UPDATE checks `ready` again on the newest row, so no job is given away twice.
--- name: ready_jobs
-SELECT job.seq, job.instance_id, job.step_seq, job.delivery, job.job_type, job.step_id, job.definition_id,
-       job.definition_version, job.business_key, job.retries_remaining, job.created_at_ms,
-       job.ready_at_ms, job.traceparent,
-       (SELECT octet_length(variables) FROM instance WHERE instance.id = job.instance_id)
-FROM unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
-CROSS JOIN LATERAL (
-    SELECT * FROM job
-    WHERE job.ready AND job.job_type = wanted.job_type AND job.seq > wanted.after
-    ORDER BY job.seq LIMIT {limit} FOR UPDATE SKIP LOCKED
-) AS job
-ORDER BY job.seq;
-
--- With the variables as they are at this moment, which is when the jobs are handed out.
--- name: lock_job
+-- Per type the oldest, from the index, as many as there are leases; the n-th of them gets the n-th lease. LIMIT is a
+-- literal and each type has its own inner scan: `IN (…)` would sort all that wait, and with `LIMIT $n` a generic plan
+-- expects a tenth of the table. FOR UPDATE checks `ready` again on the newest row, so no job is given away twice. With
+-- the variables as they are at this moment, and the types of which more was looked at than handed out.
+-- name: claim_jobs
+WITH oldest AS MATERIALIZED (
+    SELECT job.*, row_number() OVER (ORDER BY job.seq) AS place
+    FROM unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
+    CROSS JOIN LATERAL (
+        SELECT seq, instance_id, step_seq, job_type FROM job
+        WHERE job.ready AND job.job_type = wanted.job_type AND job.seq > wanted.after
+        ORDER BY job.seq LIMIT {limit} FOR UPDATE SKIP LOCKED
+    ) AS job
+)
 UPDATE job
-SET worker_id = lease.worker_id, lease_token = lease.token, locked_at_ms = lease.at_ms,
-    lease_expires_at_ms = lease.expires_at_ms, ready = false
-FROM unnest($1::text[], $2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::bigint[])
-     AS lease (worker_id, token, at_ms, expires_at_ms, instance_id, step_seq)
-JOIN instance ON instance.id = lease.instance_id
-WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq
-RETURNING job.instance_id, job.step_seq, instance.variables, instance.revision, instance.state;
+SET worker_id = ($3::text[])[oldest.place], lease_token = ($4::text[])[oldest.place], locked_at_ms = $6,
+    lease_expires_at_ms = ($5::bigint[])[oldest.place], ready = false
+FROM oldest JOIN instance ON instance.id = oldest.instance_id
+WHERE job.instance_id = oldest.instance_id AND job.step_seq = oldest.step_seq
+  AND oldest.place <= array_length($5::bigint[], 1)
+RETURNING oldest.place, job.seq, job.instance_id, job.step_seq, job.delivery, job.job_type, job.step_id,
+          job.definition_id, job.definition_version, job.business_key, job.retries_remaining, job.created_at_ms,
+          job.ready_at_ms, job.traceparent, instance.variables, instance.revision, instance.state,
+          (SELECT array_agg(DISTINCT job_type) FROM oldest WHERE place > array_length($5::bigint[], 1));
+
+-- Leases of jobs that this transaction has claimed, for whom they are after all; nobody, where the worker is NULL.
+-- name: claim_anew
+UPDATE job
+SET worker_id = lease.worker_id, lease_token = lease.token, lease_expires_at_ms = lease.expires_at_ms,
+    locked_at_ms = CASE WHEN lease.worker_id IS NOT NULL THEN job.locked_at_ms END, ready = lease.worker_id IS NULL
+FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
+     AS lease (worker_id, token, expires_at_ms, instance_id, step_seq)
+WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq;
 
 -- name: extend_lease
 UPDATE job SET worker_id = $1, lease_token = $2, lease_expires_at_ms = $3

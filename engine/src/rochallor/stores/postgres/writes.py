@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
+from itertools import repeat
 from typing import Any
 
 from rochallor.core.ids import JobRef
@@ -16,6 +17,9 @@ from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConfl
 from rochallor.stores.postgres.claims import SQL, Claims
 from rochallor.stores.postgres.connect import OUTDATED, translated
 from rochallor.stores.projections import Batch, instance_of, project
+
+ADVANCE = {"update_instance": 9, "insert_event": 6, "delete_job": 2, "insert_job": 13}
+"""What `advance` does in one: statements, and how many columns each has."""
 
 
 class PostgresTransaction:
@@ -46,14 +50,25 @@ class PostgresTransaction:
     async def save(self, changes: Sequence[Change]) -> None:
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         batch = project(changes, unique_keys=self._unique_keys)
+        statements = {name: rows for name, rows in batch.statements() if rows}
         with translated():
-            for name, rows in batch.statements():
-                if not rows:
-                    continue
+            if batch.jobs_gone.keys().isdisjoint(batch.jobs):
+                await self._advance(statements)
+            for name, rows in statements.items():
                 status = await self._connection.execute(SQL[name], *_columns(rows))
                 if name == "update_instance" and _count(status) != len(rows):
                     raise StoreConflict(OUTDATED)
         self._note(batch)
+
+    async def _advance(self, statements: dict[str, Sequence[tuple[Any, ...]]]) -> None:
+        """Do the statements of which nearly every batch is made in one, and take them out."""
+        columns: list[Any] = []
+        moved = len(statements.get("update_instance", ()))
+        for name, width in ADVANCE.items():
+            rows = statements.pop(name, None)
+            columns += _columns(rows) if rows else repeat((), width)
+        if await self._connection.fetchval(SQL["advance"], *columns) != moved:
+            raise StoreConflict(OUTDATED)
 
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs that no other engine is looking at."""

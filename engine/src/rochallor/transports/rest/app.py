@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from functools import partial
+from typing import Any
 from urllib.parse import quote
 
 from starlette.routing import Route as StarletteRoute
@@ -20,11 +22,13 @@ from starlette.websockets import WebSocketClose
 from rochallor.access import Guard
 from rochallor.core.errors import NotFound
 from rochallor.shell.engine import Engine
+from rochallor.transports.rest.answers import Answer
 from rochallor.transports.rest.cors import with_cors
 from rochallor.transports.rest.errors import MethodNotAllowed
 from rochallor.transports.rest.reception import Observe, Reception, Timer
+from rochallor.transports.rest.request import Request
 from rochallor.transports.rest.routes import ROUTES, Route
-from rochallor.transports.rest.streaming import Pause
+from rochallor.transports.rest.streaming import Pause, Stream
 
 UNMATCHED = "(unmatched)"
 ID_AT = 3  # where the one parameter of a hot template is, when its path is split at slashes
@@ -38,8 +42,8 @@ def create_app(
     timer: Timer = time.perf_counter,
     pause: Pause = asyncio.sleep,
     guard: Guard | None = None,
-) -> ASGIApp:
-    """Return the ASGI application that serves `engine`; the engine is started and stopped by its owner.
+) -> RestApp:
+    """Return the application that serves `engine`; the engine is started and stopped by its owner.
 
     `cors_origins`: origins whose pages may call, `*` for all. `observe(method, route, status, seconds)` is told of
     every request when it has been answered (a stream: when it has ended): `route` is the template, never the URL;
@@ -47,10 +51,32 @@ def create_app(
     `guard` admits callers by their tokens; without it everybody may do everything.
     """
     reception = Reception(engine, observe, timer, pause=pause, guard=guard)
-    return with_cors(
-        Door(reception, Router(cold_routes(reception), redirect_slashes=False, default=Nowhere(reception))),
-        cors_origins,
-    )
+    door = Door(reception, Router(cold_routes(reception), redirect_slashes=False, default=Nowhere(reception)))
+    return RestApp(door, with_cors(door, cors_origins))
+
+
+Send1 = Callable[[Answer | Stream], Awaitable[None]]
+Attend = Callable[[Request, Send1], Coroutine[Any, Any, None]]
+"""Answers a request that has found its route."""
+
+
+class RestApp:
+    """An ASGI application; a listener of our own may hand it hot requests directly, past ASGI."""
+
+    def __init__(self, door: Door, asgi: ASGIApp) -> None:
+        self._door = door
+        self._asgi = asgi
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one ASGI connection."""
+        await self._asgi(scope, receive, send)
+
+    def express(self, method: str, path: bytes) -> Attend | None:
+        """Return who answers this hot route, None when it is not one; `path` is as it was sent, without a query.
+
+        Nothing here looks at `Origin`: what a browser sends goes through ASGI.
+        """
+        return self._door.express(method, path)
 
 
 class Door:
@@ -74,6 +100,11 @@ class Door:
             await self._rest({**scope, "path": path.decode("latin-1")}, receive, send)
         else:
             await self._reception.serve(route, ids, scope, receive, send)
+
+    def express(self, method: str, path: bytes) -> Attend | None:
+        """Return who answers a request for this path if it is hot."""
+        route, ids = self._find(method, path)
+        return None if route is None else partial(self._reception.attend, route, ids)
 
     def _find(self, method: str, path: bytes) -> tuple[Route | None, tuple[bytes, ...]]:
         route = self._fixed.get((method, path))

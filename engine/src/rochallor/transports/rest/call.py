@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from starlette.types import Receive, Scope
-
 from rochallor.shell.engine import Engine
 from rochallor.transports.rest.answers import Answer
 from rochallor.transports.rest.bodies import JsonBody
-from rochallor.transports.rest.presence import while_present
 from rochallor.transports.rest.query import Query, revision_of
-from rochallor.transports.rest.reading import read_body
+from rochallor.transports.rest.request import Request
 from rochallor.transports.rest.streaming import Stream
 
 T = TypeVar("T")
@@ -21,26 +18,25 @@ T = TypeVar("T")
 class Call:
     """A request that has found its route. `ids` are the path's parameters in the order of the template, decoded."""
 
-    __slots__ = ("_limit", "_receive", "_scope", "ids")
+    __slots__ = ("_limit", "_request", "ids")
 
-    def __init__(self, scope: Scope, receive: Receive, ids: tuple[str, ...], limit: int) -> None:
+    def __init__(self, request: Request, ids: tuple[str, ...], limit: int) -> None:
         self.ids = ids
-        self._scope = scope
-        self._receive = receive
+        self._request = request
         self._limit = limit
 
     async def raw(self, limit: int | None = None) -> bytes:
         """Return the body's bytes, at most `limit` of them (the engine's body limit when None)."""
-        return await read_body(self._scope, self._receive, self._limit if limit is None else limit)
+        return await self._request.body(self._limit if limit is None else limit)
 
     async def read(self, kind: JsonBody[T]) -> T:
         """Return the body as a struct."""
-        return kind.read(await read_body(self._scope, self._receive, self._limit))
+        return kind.read(await self._request.body(self._limit))
 
     @property
     def query(self) -> Query:
         """The query string, parsed."""
-        return Query(self._scope["query_string"])
+        return Query(self._request.query_string)
 
     @property
     def expected_revision(self) -> int | None:
@@ -49,11 +45,11 @@ class Call:
 
     def header(self, name: bytes) -> bytes:
         """Return the value of a header (its name in lower case), b"" when it is absent."""
-        return next((value for key, value in self._scope["headers"] if key == name), b"")
+        return self._request.header(name)
 
     async def while_present(self, work: Awaitable[T]) -> T:
         """Return what `work` returns; cancel it when the client goes away first."""
-        return await while_present(self._receive, work)
+        return await self._request.while_present(work)
 
 
 Handler = Callable[[Engine, Call], Awaitable[Answer | Stream]]

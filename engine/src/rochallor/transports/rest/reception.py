@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from starlette.types import Receive, Scope, Send
 
@@ -20,7 +20,9 @@ from rochallor.shell.engine import Engine
 from rochallor.transports.rest.answers import Answer, send_answer
 from rochallor.transports.rest.call import Call
 from rochallor.transports.rest.errors import ClientGone, refusal
+from rochallor.transports.rest.overdue import Overdue
 from rochallor.transports.rest.query import path_id
+from rochallor.transports.rest.request import AsgiRequest, Request
 from rochallor.transports.rest.routes import Route
 from rochallor.transports.rest.streaming import Pause, Stream, send_stream
 
@@ -50,56 +52,74 @@ class Reception:
         self._engine = engine
         self._guard = guard
         self._request_s = request_s
+        self._overdue = Overdue(request_s)
         self._observe = observe
         self._timer = timer
         self._pause = pause
         self._limit = engine.settings.max_body_bytes
 
     async def serve(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request of `route`; `ids` are its path parameters as they were sent."""
+        """Answer a request of `route` that an ASGI server passes on; `ids` are its parameters as they were sent."""
+
+        async def sent(answer: Answer | Stream) -> None:
+            if isinstance(answer, Stream):
+                await send_stream(answer, scope, receive, send, self._pause)
+            else:
+                await send_answer(answer, scope, send)
+
+        await self.attend(route, ids, AsgiRequest(scope, receive), sent)
+
+    async def attend(
+        self, route: Route, ids: tuple[bytes, ...], request: Request, send: Callable[[Answer | Stream], Awaitable[None]]
+    ) -> None:
+        """Answer a request of `route`, whoever took it in: `send` gets the answer, unless its client has gone."""
         began = self._timer()
+        status = CLIENT_GONE
         try:
-            answer = await self._answer(route, ids, scope, receive)
+            answer = await self._answer(route, ids, request)
         except ClientGone:
-            self._tell(scope, route.template, CLIENT_GONE, began)
-            return
-        if isinstance(answer, Stream):
-            await send_stream(answer, scope, receive, send, self._pause)
+            pass
         else:
-            await send_answer(answer, scope, send)
-        self._tell(scope, route.template, answer.status, began)
+            status = answer.status
+            await send(answer)
+        self._tell(request.method, route.template, status, began)
 
     async def refuse(self, error: WorkflowError, template: str, scope: Scope, send: Send) -> None:
         """Answer a request that has no route or the wrong method."""
         began = self._timer()
         answer = refusal(error)
         await send_answer(answer, scope, send)
-        self._tell(scope, template, answer.status, began)
+        self._tell(scope["method"], template, answer.status, began)
 
-    async def _answer(self, route: Route, ids: tuple[bytes, ...], scope: Scope, receive: Receive) -> Answer | Stream:
+    async def _answer(self, route: Route, ids: tuple[bytes, ...], request: Request) -> Answer | Stream:
+        task = self._overdue.begin()
         try:
-            call = Call(scope, receive, tuple(map(path_id, ids)), self._limit)
+            call = Call(request, tuple(map(path_id, ids)), self._limit)
             traces.enter(call.header(b"traceparent").decode("latin-1"))
             engine = self._engine if self._guard is None else self._admitted(self._guard, route, call)
-            async with asyncio.timeout(self._request_s) as limit:
-                return await route.handler(engine, call)
+            return await route.handler(engine, call)
         except WorkflowError as error:
             return refusal(error)
+        except asyncio.CancelledError:
+            if not self._overdue.end(task):
+                raise
+            task.uncancel()
+            return refusal(_took_too_long(self._request_s))
         except ClientGone:
             raise
-        except Exception as error:
-            if isinstance(error, TimeoutError) and limit.expired():
-                return refusal(_took_too_long(self._request_s))
+        except Exception:
             log.exception("request failed by a bug", extra={"method": route.method, "route": route.template})
             return refusal(InternalError("the engine has a bug; its log has the rest, please report it"))
+        finally:
+            self._overdue.end(task)
 
     def _admitted(self, guard: Guard, route: Route, call: Call) -> Engine:
         """Return the engine as the request's caller may use it; raises `Unauthorized`, `Forbidden`."""
         return acting_for(self._engine, guard.admit(route.operation, call.header(b"authorization")))
 
-    def _tell(self, scope: Scope, template: str, status: int, began: float) -> None:
+    def _tell(self, method: str, template: str, status: int, began: float) -> None:
         if self._observe is not None:
-            self._observe(scope["method"], template, status, self._timer() - began)
+            self._observe(method, template, status, self._timer() - began)
 
 
 def _took_too_long(limit_s: float) -> Unavailable:

@@ -1,0 +1,220 @@
+"""The straight way of small, frequent requests: from the socket to the engine without ASGI in between.
+
+A report of a job takes the engine about as long as ASGI's messages, dictionaries and events around it. So a request of
+a hot route with a small body waits here until it is whole, is answered in one task, and its answer is written in one
+piece. Whatever is unusual about a request (a query, chunks, an upgrade, a header given twice, an `Origin`, another one
+before it that has no answer yet) leaves it to uvicorn, and nobody can see which way it went.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Protocol, TypeVar
+
+from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+
+from rochallor.transports.rest.answers import NO_STORE, NOSNIFF, Answer
+from rochallor.transports.rest.errors import ClientGone
+from rochallor.transports.rest.reading import check_media, too_large
+from rochallor.transports.rest.request import Request
+from rochallor.transports.rest.streaming import Stream
+
+T = TypeVar("T")
+
+Attend = Callable[[Request, Callable[[Answer | Stream], Awaitable[None]]], Coroutine[Any, Any, None]]
+
+UNUSUAL = (b"expect", b"transfer-encoding", b"upgrade", b"origin")
+CLOSE = (b"connection", b"close")
+
+log = logging.getLogger("rochallor.rest")
+
+
+class HotDoor(Protocol):
+    """An application that knows its hot routes."""
+
+    def express(self, method: str, path: bytes) -> Attend | None:
+        """Return who answers a request for this path, None when it is not hot."""
+        ...
+
+
+class Exchange:
+    """A request and what became of it: what handlers see of it, and what uvicorn asks of its own cycles."""
+
+    __slots__ = (
+        "_gone",
+        "_headers",
+        "_waiting",
+        "attend",
+        "content",
+        "keep_alive",
+        "method",
+        "response_complete",
+        "response_started",
+    )
+
+    query_string = b""
+
+    def __init__(self, method: str, headers: dict[bytes, bytes], attend: Attend, *, keep_alive: bool) -> None:
+        self.method = method
+        self.attend = attend
+        self.content = b""
+        self.keep_alive = keep_alive
+        self.response_started = False
+        self.response_complete = False
+        self._headers = headers
+        self._waiting: asyncio.Task[Any] | None = None
+        self._gone = False
+
+    def header(self, name: bytes) -> bytes:
+        """Return the value of a header, b"" when it is absent."""
+        return self._headers.get(name, b"")
+
+    async def body(self, limit: int) -> bytes:
+        """Return the body; raises `BodyTooLarge`, `UnsupportedFormat`."""
+        if len(self.content) > limit:
+            raise too_large(limit, hang_up=False)
+        if self.content:
+            check_media(self._headers.get(b"content-type", b""))
+        return self.content
+
+    async def while_present(self, work: Awaitable[T]) -> T:
+        """Return what `work` returns; cancel it and raise `ClientGone` when the client goes away first."""
+        self._waiting = me = asyncio.current_task()
+        assert me is not None
+        try:
+            return await work
+        except asyncio.CancelledError:
+            if not self._gone:
+                raise
+            me.uncancel()
+            raise ClientGone from None
+        finally:
+            self._waiting = None
+
+    def lost(self) -> None:
+        """Hear that the client has gone."""
+        self._gone = True
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+
+class Head:
+    """The beginnings of answers: what is the same for all is joined once, and again when the date has moved."""
+
+    def __init__(self) -> None:
+        self._defaults: Any = None
+        self._lines = b""
+
+    def of(self, answer: Answer, defaults: list[tuple[bytes, bytes]], *, close: bool) -> bytes:
+        """Return an answer as it goes over the wire, with uvicorn's default headers."""
+        if defaults is not self._defaults:
+            self._defaults = defaults
+            self._lines = _lines([*defaults, NOSNIFF, NO_STORE])
+        status, body, extra, media = answer
+        more = _lines(extra) if extra else b""
+        if close and CLOSE not in extra:
+            more += _lines([CLOSE])
+        if not body:
+            return b"%b%b%b\r\n" % (STATUS_LINE[status], self._lines, more)
+        length = len(body)
+        return b"%b%b%b%b: %b\r\ncontent-length: %d\r\n\r\n%b" % (
+            STATUS_LINE[status], self._lines, more, *media, length, body,
+        )  # fmt: skip
+
+
+def _lines(headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, bytes], ...]) -> bytes:
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
+
+
+class ExpressProtocol(HttpToolsProtocol):
+    """uvicorn's connection with a straight way for the hot routes of `door`; None: there is none.
+
+    `head` may be shared by all connections of a listener.
+    """
+
+    def __init__(self, *, door: HotDoor | None = None, head: Head | None = None, **uvicorn: Any) -> None:
+        super().__init__(**uvicorn)
+        self._door = door
+        self._head = head or Head()
+        self._exchange: Exchange | None = None
+
+    def on_headers_complete(self) -> None:
+        """Choose the way of a request by its head."""
+        exchange = self._straight()
+        if exchange is None:
+            super().on_headers_complete()
+        else:
+            self.cycle = exchange  # type: ignore[assignment]  # it has what uvicorn asks of it from here on
+
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        cycle: object = self.cycle
+        if isinstance(cycle, Exchange):
+            cycle.content += body
+        else:
+            super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Answer what is whole now."""
+        cycle: object = self.cycle
+        if not isinstance(cycle, Exchange):
+            super().on_message_complete()
+        elif not self.transport.is_closing():
+            self._exchange = cycle
+            task = self.loop.create_task(self._serve(cycle))
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell whoever waits for this client."""
+        if self._exchange is not None:
+            self._exchange.lost()
+        cycle: object = self.cycle
+        if isinstance(cycle, Exchange):
+            self.cycle = None  # type: ignore[assignment]  # as before the first request
+        super().connection_lost(exc)
+
+    def _straight(self) -> Exchange | None:
+        before: Any = self.cycle
+        if self._door is None or (before is not None and not before.response_complete):
+            return None
+        headers = dict(self.headers)
+        if len(headers) != len(self.headers) or any(name in headers for name in UNUSUAL):
+            return None
+        if int(headers.get(b"content-length", b"0")) > HIGH_WATER_LIMIT:
+            return None  # uvicorn stops reading such a body until somebody asks for it
+        url, method = self.url, self.parser.get_method().decode("ascii")
+        if b"?" in url or b"#" in url or not url.isascii():
+            return None
+        attend = self._door.express(method, url)
+        if attend is None:
+            return None
+        keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
+        return Exchange(method, headers, attend, keep_alive=keep_alive)
+
+    async def _serve(self, exchange: Exchange) -> None:
+        async def send(answer: Answer | Stream) -> None:
+            assert isinstance(answer, Answer)  # hot routes answer at once
+            if self.flow.write_paused:
+                await self.flow.drain()
+            exchange.response_started = True
+            close = not exchange.keep_alive or CLOSE in answer.headers
+            if not self.transport.is_closing():
+                self.transport.write(self._head.of(answer, self.server_state.default_headers, close=close))
+                if close:
+                    self.transport.close()
+
+            exchange.response_complete = True
+
+        try:
+            await exchange.attend(exchange, send)
+        except Exception:
+            log.exception("a request could not be answered")
+        finally:
+            self._exchange = None
+            if not exchange.response_complete:
+                self.transport.close()
+        self.on_response_complete()

@@ -29,7 +29,7 @@ class Kind(Enum):
 class Part:
     amount: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.amount < 0:
             raise ValueError(f"{SECRET} is negative")
 
@@ -104,14 +104,14 @@ CASES: list[tuple[type, dict[str, Any], list[tuple[str, str]]]] = [
 
 
 def _handler_for(kind: type) -> Callable[..., None]:
-    def handler(value): ...
+    def handler(value) -> None: ...
 
     handler.__annotations__["value"] = kind
     return handler
 
 
 @pytest.mark.parametrize(("kind", "variables", "problems"), CASES, ids=[str(each[:2])[:60] for each in CASES])
-def test_the_failure_names_the_place_and_never_the_value(kind, variables, problems, caplog):
+def test_the_failure_names_the_place_and_never_the_value(kind, variables, problems, caplog: pytest.LogCaptureFixture) -> None:
     """It is not retryable, says field and path, and neither the message, its details nor the log hold the value."""
     registry = HandlerRegistry()
     registry.register("greet", _handler_for(kind))
@@ -122,7 +122,7 @@ def test_the_failure_names_the_place_and_never_the_value(kind, variables, proble
     assert SECRET not in f"{outcome} {caplog.text}"
 
 
-def test_a_long_list_of_problems_is_cut_in_the_sentence_only():
+def test_a_long_list_of_problems_is_cut_in_the_sentence_only() -> None:
     """A failure reason stays readable; the details have everything."""
     registry = HandlerRegistry()
     registry.register("greet", _handler_for(PydanticLoan))

@@ -33,21 +33,21 @@ def run_sync():
 
 
 def raising(error):
-    def handler(_):
+    def handler(_: JobContext) -> None:
         raise error
 
     return handler
 
 
 def raising_async(error):
-    async def handler(_):
+    async def handler(_: JobContext) -> None:
         raise error
 
     return handler
 
 
 class Unspeakable(Exception):
-    def __str__(self):
+    def __str__(self) -> None:
         raise RuntimeError
 
 
@@ -66,29 +66,29 @@ ERRORS = [
 
 @pytest.mark.parametrize(("error", "outcome"), ERRORS, ids=[repr(each[0])[:40] for each in ERRORS])
 @pytest.mark.parametrize("make", [raising, raising_async])
-async def test_what_is_raised_decides_the_outcome(job, run_sync, make, error, outcome):
+async def test_what_is_raised_decides_the_outcome(job: dict[str, Any], run_sync, make, error, outcome) -> None:
     """The table of errors holds for synchronous and asynchronous handlers alike."""
     assert await invoke(registered(make(error)), JobContext(job), run_sync) == outcome
 
 
 @pytest.mark.parametrize(("error", "outcome"), ERRORS, ids=[repr(each[0])[:40] for each in ERRORS])
 @pytest.mark.parametrize("make", [raising, raising_async])
-def test_what_is_raised_decides_the_outcome_without_a_loop_too(job, make, error, outcome):
+def test_what_is_raised_decides_the_outcome_without_a_loop_too(job: dict[str, Any], make, error, outcome) -> None:
     """The same table, for whoever runs one job here and now."""
     assert invoke_sync(registered(make(error)), JobContext(job)) == outcome
 
 
 @pytest.mark.parametrize("error", [StopIteration(), asyncio.CancelledError(), GeneratorExit()])
-async def test_what_no_future_can_carry_is_a_failure(job, run_sync, error):
+async def test_what_no_future_can_carry_is_a_failure(job: dict[str, Any], run_sync, error) -> None:
     """`next()` on an empty iterator, or a cancellation of the handler's own, must not hang or pass for the worker's."""
     outcome = await invoke(registered(raising(error)), JobContext(job), run_sync)
     assert outcome == Failed(f"the handler raised {type(error).__name__}", True)
 
 
-async def test_a_cancelled_handler_passes_it_on(job, run_sync):
+async def test_a_cancelled_handler_passes_it_on(job: dict[str, Any], run_sync) -> None:
     """Cancelling the task is not a failure of the handler: the caller knows why it did it."""
 
-    async def never(_):
+    async def never(_: JobContext) -> None:
         await asyncio.Event().wait()
 
     task = asyncio.ensure_future(invoke(registered(never), JobContext(job), run_sync))
@@ -98,11 +98,11 @@ async def test_a_cancelled_handler_passes_it_on(job, run_sync):
         await task
 
 
-async def test_a_synchronous_handler_runs_where_it_may_block(job, run_sync):
+async def test_a_synchronous_handler_runs_where_it_may_block(job: dict[str, Any], run_sync) -> None:
     """It runs on the thread that the caller offers; an asynchronous one runs on the loop."""
     sync = await invoke(registered(lambda _: {"on": threading.current_thread().name}), JobContext(job), run_sync)
 
-    async def handler(_):
+    async def handler(_: JobContext):
         return {"on": threading.current_thread().name}
 
     on_loop = await invoke(registered(handler), JobContext(job), run_sync)
@@ -133,7 +133,7 @@ ASYNCHRONOUS = [
 
 
 @pytest.mark.parametrize("handler", ASYNCHRONOUS, ids=lambda each: type(each).__name__)
-async def test_a_coroutine_is_never_dropped(job, run_sync, handler):
+async def test_a_coroutine_is_never_dropped(job: dict[str, Any], run_sync, handler) -> None:
     """However a handler comes to return a coroutine, it is awaited: on the loop, and without one."""
     here = await asyncio.to_thread(invoke_sync, registered(handler), JobContext(job))
     assert (await invoke(registered(handler), JobContext(job), run_sync), here) == (Completed({"greeting": "Ada"}),) * 2
@@ -151,22 +151,22 @@ ASYNC_KINDS = [
 
 
 @pytest.mark.parametrize(("handler", "is_async"), ASYNC_KINDS, ids=lambda each: type(each).__name__)
-def test_asynchronous_handlers_are_told_at_registration(handler, is_async):
+def test_asynchronous_handlers_are_told_at_registration(handler, is_async) -> None:
     """The worker knows beforehand what runs on the loop and what needs a thread."""
     assert registered(handler).is_async is is_async
 
 
-async def test_it_works_while_a_loop_runs_in_this_thread(job):
+async def test_it_works_while_a_loop_runs_in_this_thread(job: dict[str, Any]) -> None:
     """`_dispatch` of an asynchronous handler inside an asynchronous test is no error."""
     assert invoke_sync(registered(_greet), JobContext(job)) == Completed({"greeting": "Ada"})
 
 
-async def test_context_variables_reach_a_handler_on_a_thread_of_its_own(job):
+async def test_context_variables_reach_a_handler_on_a_thread_of_its_own(job: dict[str, Any]) -> None:
     """What the caller set for tracing is seen by the handler."""
     variable = contextvars.ContextVar("variable")
     variable.set("seen")
 
-    async def handler(_):
+    async def handler(_: JobContext):
         return {"value": variable.get("lost")}
 
     assert invoke_sync(registered(handler), JobContext(job)) == Completed({"value": "seen"})
@@ -182,7 +182,7 @@ def noting(name, notes):
     return middleware
 
 
-async def test_middleware_surrounds_the_handler_in_order(job, run_sync):
+async def test_middleware_surrounds_the_handler_in_order(job: dict[str, Any], run_sync) -> None:
     """The registry's comes first and ends last, then the registration's own, then the handler."""
     notes = []
     registry = HandlerRegistry()
@@ -193,7 +193,7 @@ async def test_middleware_surrounds_the_handler_in_order(job, run_sync):
     assert notes == ["first in", "second in", "own in", "handler", "own out", "second out", "first out"]
 
 
-def test_middleware_sees_and_replaces_the_result(job):
+def test_middleware_sees_and_replaces_the_result(job: dict[str, Any]) -> None:
     """It gets the dict that would be reported, and what it returns is reported instead, a model too."""
     Answer = make_dataclass("Answer", [("name", str)])  # noqa: N806 - it is a class
 
@@ -206,11 +206,11 @@ def test_middleware_sees_and_replaces_the_result(job):
     )
 
 
-def test_middleware_may_answer_without_the_handler(job):
+def test_middleware_may_answer_without_the_handler(job: dict[str, Any]) -> None:
     """A cached answer needs no call."""
     handler = MagicMock()
 
-    async def cached(_call_next, _ctx):
+    async def cached(_call_next, _ctx: JobContext):
         return {"cached": True}
 
     assert (invoke_sync(registered(handler, middleware=[cached]), JobContext(job)), handler.called) == (
@@ -219,7 +219,7 @@ def test_middleware_may_answer_without_the_handler(job):
     )
 
 
-def test_middleware_may_pass_another_context(job):
+def test_middleware_may_pass_another_context(job: dict[str, Any]) -> None:
     """What is handed to call_next is what the handler gets."""
 
     async def with_tenant(call_next, ctx):
@@ -230,7 +230,7 @@ def test_middleware_may_pass_another_context(job):
     )
 
 
-def test_middleware_sees_what_the_handler_raises(job):
+def test_middleware_sees_what_the_handler_raises(job: dict[str, Any]) -> None:
     """It may turn one error into another; its own errors count like the handler's."""
 
     async def translate(call_next, ctx):
@@ -244,7 +244,7 @@ def test_middleware_sees_what_the_handler_raises(job):
 
 
 @pytest.mark.parametrize("result", [5, "text", [1], object()], ids=lambda each: type(each).__name__)
-def test_a_result_that_is_no_dict_is_refused(job, result):
+def test_a_result_that_is_no_dict_is_refused(job: dict[str, Any], result) -> None:
     """Such a result can never become variables, so the job fails and says what was returned."""
     outcome = invoke_sync(registered(lambda _: result), JobContext(job))
     assert (outcome.retryable, outcome.code, type(result).__name__ in outcome.message) == (
@@ -254,7 +254,7 @@ def test_a_result_that_is_no_dict_is_refused(job, result):
     )
 
 
-def test_the_traceback_is_logged_without_variables(job, caplog):
+def test_the_traceback_is_logged_without_variables(job: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     """An unexpected error can be found in the log; the job's variables cannot."""
     invoke_sync(registered(raising(RuntimeError("boom"))), JobContext({**job, "variables": {"card": "4111"}}))
     assert ([record.levelno for record in caplog.records], "boom" in caplog.text, "4111" in caplog.text) == (
@@ -265,7 +265,7 @@ def test_the_traceback_is_logged_without_variables(job, caplog):
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf")])
-def test_a_wait_that_makes_no_sense_is_refused(seconds):
+def test_a_wait_that_makes_no_sense_is_refused(seconds) -> None:
     """A slip in RetryAfter shows where it is made."""
     with pytest.raises(ValueError, match="RetryAfter"):
         RetryAfter(seconds)

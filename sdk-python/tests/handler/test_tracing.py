@@ -19,7 +19,7 @@ JOB = {"id": "j-1-1", "jobType": "charge", "instanceId": "i", "stepId": "pay", "
 
 
 @pytest.fixture
-def finished(monkeypatch):
+def finished(monkeypatch: pytest.MonkeyPatch):
     """Dispatch a job to a traced handler; return its spans."""
     exporter, provider = InMemorySpanExporter(), sdk.TracerProvider(shutdown_on_exit=False)
     provider.add_span_processor(SimpleSpanProcessor(exporter))
@@ -35,7 +35,7 @@ def finished(monkeypatch):
     return dispatch
 
 
-def test_handler_s_span_is_under_its_job_s(finished):
+def test_handler_s_span_is_under_its_job_s(finished) -> None:
     """Trace and parent are those of the job, and the span says which job it was."""
     (span,) = finished(lambda _ctx: None, traceparent=TRACEPARENT)
     assert (span.name, f"{span.context.trace_id:032x}", f"{span.parent.span_id:016x}") == (
@@ -52,10 +52,10 @@ def test_handler_s_span_is_under_its_job_s(finished):
     }
 
 
-def test_what_a_handler_does_is_under_its_span(finished):
+def test_what_a_handler_does_is_under_its_span(finished) -> None:
     """A span that the handler makes is a child of the handler's, in a synchronous handler too."""
 
-    def charge(_ctx):
+    def charge(_ctx: JobContext):
         with trace.get_tracer("mine").start_as_current_span("call the bank"):
             return {"paid": True}
 
@@ -63,10 +63,10 @@ def test_what_a_handler_does_is_under_its_span(finished):
     assert (inner.name, inner.parent.span_id) == ("call the bank", outer.context.span_id)
 
 
-def test_failure_is_recorded_and_still_reported(finished):
+def test_failure_is_recorded_and_still_reported(finished) -> None:
     """A handler that raises has a span with the error."""
 
-    def fail(_ctx):
+    def fail(_ctx: JobContext) -> None:
         raise ValueError("no card")
 
     (span,) = finished(fail)

@@ -243,12 +243,12 @@ FILLED = [
 @pytest.mark.parametrize(
     ("handler", "types"), FILLED, ids=[getattr(each[0], "__name__", str(each[0])[:30]) for each in FILLED]
 )
-def test_parameters_are_filled_by_annotation(handler, types):
+def test_parameters_are_filled_by_annotation(handler, types) -> None:
     """Each parameter gets what its annotation asks for, whatever it is called."""
     assert run(handler, amount=5) == Completed({"seen": types})
 
 
-def test_types_of_a_running_function_are_found():
+def test_types_of_a_running_function_are_found() -> None:
     """Models and handlers may be defined inside a function, as in a test, with annotations that are text."""
 
     @dataclass
@@ -261,13 +261,13 @@ def test_types_of_a_running_function_are_found():
     assert run(handler, amount=4) == Completed({"doubled": 8})
 
 
-def test_a_caller_with_a_type_of_the_same_name_is_not_asked():
+def test_a_caller_with_a_type_of_the_same_name_is_not_asked() -> None:
     """Only what encloses the handler counts, not whoever happens to register it."""
     Loan = LoanStruct  # noqa: F841, N806 - the trap
     assert run(model, amount=5) == Completed({"seen": ["Loan"]})
 
 
-def test_values_are_converted_from_json():
+def test_values_are_converted_from_json() -> None:
     """Dates, enums and nested lists arrive as their types; unknown variables do not matter."""
 
     def handler(loan: Loan, struct: LoanStruct):
@@ -277,13 +277,13 @@ def test_values_are_converted_from_json():
     assert outcome == Completed({"purpose": "HOUSE", "year": 2030, "tags": ["a"]})
 
 
-def test_a_union_is_told_apart_by_its_tag():
+def test_a_union_is_told_apart_by_its_tag() -> None:
     """A union of tagged structs gives the one that the variables are."""
     assert run(several, type="reject", reason="x") == Completed({"seen": ["Reject"]})
 
 
 @pytest.mark.parametrize(("variables", "expected"), [({}, {"was": "NoneType"}), ({"amount": 5}, {"was": "Loan"})])
-def test_an_optional_model_is_none_without_variables(variables, expected):
+def test_an_optional_model_is_none_without_variables(variables, expected) -> None:
     """`Loan | None` is None when the job has no variables, and the model when it has."""
 
     def handler(loan: Loan | None):
@@ -292,7 +292,7 @@ def test_an_optional_model_is_none_without_variables(variables, expected):
     assert run(handler, **variables) == Completed(expected)
 
 
-def test_a_default_stands_in_without_variables():
+def test_a_default_stands_in_without_variables() -> None:
     """A model with a default is not decoded from nothing."""
     fallback = Loan(7)
 
@@ -345,7 +345,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("handler", "sentence"), REFUSED, ids=[each[0].__name__ for each in REFUSED])
-def test_what_a_job_does_not_have_is_refused_at_registration(handler, sentence):
+def test_what_a_job_does_not_have_is_refused_at_registration(handler, sentence) -> None:
     """A slip in an annotation shows when the worker starts, with a sentence that says what to write."""
     registry = HandlerRegistry()
     with pytest.raises(TypeError, match="the handler for 'greet'") as refused:
@@ -353,7 +353,7 @@ def test_what_a_job_does_not_have_is_refused_at_registration(handler, sentence):
     assert (sentence in str(refused.value), registry.job_types()) == (True, [])
 
 
-def test_a_nested_type_that_cannot_be_found_is_refused():
+def test_a_nested_type_that_cannot_be_found_is_refused() -> None:
     """A model whose field names a type of a function is refused with the way out."""
 
     @dataclass
@@ -385,18 +385,18 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(("result", "variables"), RESULTS, ids=lambda each: type(each).__name__)
-def test_results_become_variables(result, variables):
+def test_results_become_variables(result, variables) -> None:
     """Models that a handler returns, alone or inside a dict, are sent as JSON."""
     assert run(lambda _: result) == Completed(variables)
 
 
-def test_what_cannot_be_encoded_is_left_for_the_sender():
+def test_what_cannot_be_encoded_is_left_for_the_sender() -> None:
     """A dict with something that is no JSON is passed on as it is: the client says where, and a mock takes it."""
     strange = Strange()
     assert run(lambda _: {"x": strange}) == Completed({"x": strange})
 
 
-def test_pydantic_is_not_imported_for_handlers_without_it(in_a_fresh_python):
+def test_pydantic_is_not_imported_for_handlers_without_it(in_a_fresh_python) -> None:
     """Registering and running a handler with a dataclass loads no pydantic."""
     code = (
         "from dataclasses import make_dataclass\n"

@@ -34,19 +34,19 @@ BASE = {
         ({"group.protocol": "consumer"}, {"group.protocol": "consumer", "partition.assignment.strategy": None}),
     ],
 )
-def test_configuration(extra, changed):
+def test_configuration(extra, changed) -> None:
     """The published settings; what the user adds wins, but for the group; new groups choose no strategy."""
     expected = {name: value for name, value in {**BASE, **changed}.items() if value is not None}
     assert confluent.configuration("a:9092,b:9092", "charge", extra) == expected
 
 
 @pytest.mark.parametrize("extra", [None, {"group.protocol": "consumer"}, {"session.timeout.ms": 45000}])
-def test_the_library_accepts_the_configuration(extra):
+def test_the_library_accepts_the_configuration(extra) -> None:
     """A consumer is made of it; no broker is asked for that."""
     confluent_kafka.Consumer(confluent.configuration("127.0.0.1:1", "charge", extra)).close()
 
 
-def test_a_setting_that_the_library_does_not_know_is_refused():
+def test_a_setting_that_the_library_does_not_know_is_refused() -> None:
     """A misspelt name is found when the worker starts, and named."""
     with pytest.raises(confluent_kafka.KafkaException, match=r"fetch\.min\.byte"):
         confluent.ConfluentConsumer(confluent.configuration("127.0.0.1:1", "charge", {"fetch.min.byte": 1}), "t")
@@ -59,19 +59,19 @@ QUICK = {"session.timeout.ms": 3000, "heartbeat.interval.ms": 300, "log_level": 
 class Kafka:
     """A broker within librdkafka, four partitions a topic."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._producer = confluent_kafka.Producer(
             {"test.mock.num.brokers": 1, "bootstrap.servers": "replaced", "log_level": 0}
         )
         (broker,) = self._producer.list_topics(timeout=10).brokers.values()
         self.address = f"{broker.host}:{broker.port}"
 
-    def publish(self, *names, partition):
+    def publish(self, *names, partition) -> None:
         for name in names:
             event = JobDispatchEvent(job_id=name, job_type="work", step_execution_id=name, dedup_id=name)
             self.put(event.SerializeToString(), partition)
 
-    def put(self, value, partition):
+    def put(self, value, partition) -> None:
         self._producer.produce("workflow.jobs.work", value, partition=partition)
         assert self._producer.flush(10) == 0
 
@@ -89,7 +89,7 @@ class Kafka:
 class Work:
     """Runs workers on threads and counts what they do."""
 
-    def __init__(self, kafka):
+    def __init__(self, kafka) -> None:
         self._kafka = kafka
         self.ran = Counter()
         self.by = {}
@@ -103,11 +103,11 @@ class Work:
         client = MagicMock()
 
         @registry.register("work")
-        def work(ctx):
+        def work(ctx: JobContext) -> None:
             self.ran[ctx["id"]] += 1
             self.at_work.set()
 
-        def complete(*_):
+        def complete(*_) -> None:
             if client.complete_job.call_count >= count:
                 enough.set()
 
@@ -118,7 +118,7 @@ class Work:
         self._running.append((runner, thread))
         return enough
 
-    def stop(self):
+    def stop(self) -> None:
         for runner, _ in self._running:
             runner.stop()
         for _, thread in self._running:
@@ -133,14 +133,14 @@ def kafka():
 
 
 @pytest.fixture
-def workers(kafka):
+def workers(kafka: Kafka):
     work = Work(kafka)
     yield work
     work.stop()
 
 
 @pytest.mark.slow
-def test_jobs_travel_through_a_broker(kafka, workers):
+def test_jobs_travel_through_a_broker(kafka: Kafka, workers: Work) -> None:
     """Pauses, commits, a corrupt record, a second run: every job is done once, and the group is at the end."""
     letters = []
     kafka.put(b"\xff", 0)
@@ -161,7 +161,7 @@ def test_jobs_travel_through_a_broker(kafka, workers):
 
 
 @pytest.mark.slow
-def test_partitions_change_hands(kafka, workers):
+def test_partitions_change_hands(kafka: Kafka, workers: Work) -> None:
     """A second worker joins and gets partitions of the first: nothing is committed past that was not done."""
     kafka.publish("0-0", partition=0)
     assert workers.start("w1", 1).wait(30)

@@ -11,7 +11,7 @@ from workflow_sdk.client.rest import RestEngineClient
 JOB = {"id": "j", "jobType": "greet", "variables": {"name": "Ada"}, "leaseToken": "t"}
 
 
-def test_middleware_stands_around_a_dispatched_handler():
+def test_middleware_stands_around_a_dispatched_handler() -> None:
     """Middleware of the registry sees the context and may change the result."""
     registry, client, seen = HandlerRegistry(), MagicMock(), []
 
@@ -29,11 +29,11 @@ def test_middleware_stands_around_a_dispatched_handler():
     assert seen == ["Ada"]
 
 
-def later(_ctx):
+def later(_ctx) -> None:
     raise RetryAfter(2.5, "the bank is closed")
 
 
-def test_wish_to_be_tried_later_goes_to_an_engine_that_takes_it(monkeypatch):
+def test_wish_to_be_tried_later_goes_to_an_engine_that_takes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """A client of ours sends `retryAfterMs`."""
     bodies = []
 
@@ -48,7 +48,7 @@ def test_wish_to_be_tried_later_goes_to_an_engine_that_takes_it(monkeypatch):
     assert b'"retryAfterMs":2500' in bodies[0]
 
 
-def test_wish_to_be_tried_later_is_a_plain_failure_for_others():
+def test_wish_to_be_tried_later_is_a_plain_failure_for_others() -> None:
     """A client with the published methods only is told that it failed, and may be tried again."""
     registry, client = HandlerRegistry(), MagicMock()
     registry.register("greet", later)

@@ -38,11 +38,11 @@ def stub():
 class House:
     """An engine with instances of `work`, and a worker on it."""
 
-    def __init__(self, stub, transport):
+    def __init__(self, stub, transport) -> None:
         self.stub, self.transport = stub, transport
         self.registry, self.ids = HandlerRegistry(), []
 
-    def start(self, count):
+    def start(self, count) -> None:
         with RestEngineClient(self.stub.url) as client:
             self.ids += [client.start_instance("work")["id"] for _ in range(count)]
 
@@ -50,7 +50,7 @@ class House:
         with RestEngineClient(self.stub.url) as client:
             return {client.get_instance(each)["status"] for each in self.ids}
 
-    def until_completed(self):
+    def until_completed(self) -> None:
         with RestEngineClient(self.stub.url) as client:
             for each in self.ids:
                 client.instance(each).result(timeout=30)
@@ -93,7 +93,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("batches", [True, False], ids=["batches", "single"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_results_get_through(house, fault, batches):
+def test_results_get_through(house, fault, batches) -> None:
     """Each handler runs once, every instance completes, and nothing is reported as failed."""
     ran = []
     house.registry.register("do", lambda ctx: ran.append(ctx["id"]))
@@ -108,7 +108,7 @@ def test_results_get_through(house, fault, batches):
     assert not [each for each in reported if "failed" in each]
 
 
-def test_batches_carry_reports_and_bring_jobs(house):
+def test_batches_carry_reports_and_bring_jobs(house) -> None:
     """Forty jobs through four slots: far fewer calls than jobs, all done once."""
     house.registry.register("do", lambda _ctx: {"x": 1})
     house.start(40)
@@ -120,11 +120,11 @@ def test_batches_carry_reports_and_bring_jobs(house):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-def test_lease_is_extended_while_the_loop_is_blocked(house, kind):
+def test_lease_is_extended_while_the_loop_is_blocked(house, kind) -> None:
     """A handler that blocks everything else in the worker: its lease is kept from another thread."""
     extended = threading.Event()
 
-    def block():
+    def block() -> None:
         # Until the engine has seen two extensions, and no other handler or loop code can run meanwhile.
         while len([each for each in house.exchanges("reportJobs") if "extend" in str(each.request)]) < 2:
             time.sleep(0.01)
@@ -133,7 +133,7 @@ def test_lease_is_extended_while_the_loop_is_blocked(house, kind):
     if kind == "async":
 
         @house.registry.register("do")
-        async def do(_ctx):
+        async def do(_ctx) -> None:
             block()
     else:
         house.registry.register("do", lambda _ctx: block())
@@ -144,11 +144,11 @@ def test_lease_is_extended_while_the_loop_is_blocked(house, kind):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-def test_lost_lease_is_noticed_while_the_loop_is_blocked(house, kind):
+def test_lost_lease_is_noticed_while_the_loop_is_blocked(house, kind) -> None:
     """The handler can ask, and sees it on whatever thread it blocks; its late result is not reported."""
     noticed = threading.Event()
 
-    def block(ctx):
+    def block(ctx: JobContext):
         house.stub.expire_lease(ctx["id"])
         while not ctx.cancelled:
             time.sleep(0.01)
@@ -169,12 +169,12 @@ def test_lost_lease_is_noticed_while_the_loop_is_blocked(house, kind):
 
 
 @pytest.mark.parametrize("transport", ["rest", "grpc"])
-async def test_async_runner_shares_the_loop(stub, transport):
+async def test_async_runner_shares_the_loop(stub, transport) -> None:
     """Handlers are awaited beside the application's own tasks; the client stays open when the worker ends."""
     registry, stop, loops = HandlerRegistry(), asyncio.Event(), set()
 
     @registry.register("do")
-    async def do(_ctx):
+    async def do(_ctx: JobContext):
         loops.add(asyncio.get_running_loop())
         return {"x": 1}
 
@@ -189,12 +189,12 @@ async def test_async_runner_shares_the_loop(stub, transport):
     assert loops == {asyncio.get_running_loop()}
 
 
-def test_both_kinds_of_handlers_in_one_registry(house):
+def test_both_kinds_of_handlers_in_one_registry(house) -> None:
     """Blocking ones run on threads of the worker, `async def` ones on its loop."""
     threads = {}
 
     @house.registry.register("do")
-    def do(ctx):
+    def do(ctx: JobContext):
         threads["sync"] = threading.current_thread().name
         return {"sync": ctx["variables"].get("n")}
 
@@ -204,13 +204,13 @@ def test_both_kinds_of_handlers_in_one_registry(house):
     assert threads["sync"].startswith("workflow-w-")
 
 
-async def test_runner_inside_a_running_loop_blocks_it_as_ever(stub):
+async def test_runner_inside_a_running_loop_blocks_it_as_ever(stub) -> None:
     """`Runner.run` called from a coroutine works on a thread of its own while the caller waits."""
     registry = HandlerRegistry()
     stop = threading.Event()
 
     @registry.register("do")
-    async def do(_ctx):
+    async def do(_ctx: JobContext) -> None:
         stop.set()
 
     with RestEngineClient(stub.url) as client:

@@ -10,12 +10,12 @@ from workflow_sdk.errors import ConnectionFailed
 
 
 @pytest.fixture
-def started(bench):
+def started(bench: Bench):
     """Run a worker with one job of so many seconds under way, and stop it; return how long that took."""
     bench.cancelled = []
 
     @bench.registry.register("work")
-    async def work(ctx):
+    async def work(ctx: JobContext) -> None:
         bench.ran[ctx.id] += 1
         try:
             await asyncio.sleep(ctx.variables["seconds"])
@@ -40,20 +40,20 @@ def started(bench):
     return run
 
 
-def test_handlers_under_way_are_finished_and_reported(bench, started):
+def test_handlers_under_way_are_finished_and_reported(bench: Bench, started) -> None:
     """Ten seconds of work are waited for, and no job is claimed meanwhile."""
     took = started(10)
     assert list(bench.engine.completed) == ["work-0"]
     assert 9.9 <= took < 13
 
 
-def test_lease_is_kept_while_draining(bench, started):
+def test_lease_is_kept_while_draining(bench: Bench, started) -> None:
     """A drain longer than the lease."""
     started(100, shutdown_timeout=200)
     assert (list(bench.engine.completed), bench.engine.handed_out["work-0"]) == (["work-0"], 1)
 
 
-def test_what_does_not_end_in_time_is_cancelled_and_reported(bench, started, caplog):
+def test_what_does_not_end_in_time_is_cancelled_and_reported(bench: Bench, started, caplog: pytest.LogCaptureFixture) -> None:
     """After the shutdown timeout the job goes back to be tried again, by somebody else and at once."""
     with caplog.at_level(logging.WARNING, "workflow_sdk"):
         took = started(1000, shutdown_timeout=5)
@@ -67,10 +67,10 @@ def test_what_does_not_end_in_time_is_cancelled_and_reported(bench, started, cap
     assert "1 jobs that did not finish in time" in caplog.text
 
 
-def test_second_signal_means_now(bench, started):
+def test_second_signal_means_now(bench: Bench, started) -> None:
     """Nothing is waited for."""
 
-    def hurry():
+    def hurry() -> None:
         bench.stopping.on_signal()
         bench.stopping.on_signal()
 
@@ -78,7 +78,7 @@ def test_second_signal_means_now(bench, started):
     assert bench.cancelled == ["work-0"]
 
 
-def test_engine_that_is_away_does_not_keep_a_worker_from_ending(bench, started, caplog):
+def test_engine_that_is_away_does_not_keep_a_worker_from_ending(bench: Bench, started, caplog: pytest.LogCaptureFixture) -> None:
     """Reports are tried for as long as there is time; then the leases return the jobs."""
     with caplog.at_level(logging.WARNING, "workflow_sdk"):
         took = started(
@@ -88,16 +88,16 @@ def test_engine_that_is_away_does_not_keep_a_worker_from_ending(bench, started, 
     assert "stopping with 1 jobs unreported" in caplog.text
 
 
-def test_long_poll_under_way_is_finished(started):
+def test_long_poll_under_way_is_finished(started) -> None:
     """What it claims must not be forgotten: the stop waits for it, two seconds at most."""
     assert started(0.1) < 2.5
 
 
-def test_worker_whose_task_is_cancelled_drains_as_well(bench):
+def test_worker_whose_task_is_cancelled_drains_as_well(bench: Bench) -> None:
     """An application that cancels its tasks at the end loses no result; the cancellation goes on afterwards."""
 
     @bench.registry.register("work")
-    async def work(ctx):
+    async def work(ctx: JobContext) -> None:
         bench.ran[ctx.id] += 1
         await asyncio.sleep(10)
 

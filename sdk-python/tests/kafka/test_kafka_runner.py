@@ -88,6 +88,7 @@ def test_a_job_in_the_wrong_topic_fails_for_good(log: Log, served: Served) -> No
     registry.register("work", lambda _: None)
     log.publish("j")
     record = log.records["workflow.jobs.work", 0].pop()
+    assert record.value is not None
     log.put(record.value.replace(b"work", b"play"))
     served(registry).fail_job.assert_called_once_with("j", "w", "no handler registered for 'play'", False)
 

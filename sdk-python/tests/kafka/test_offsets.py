@@ -12,7 +12,7 @@ from workflow_sdk.kafka.offsets import Offsets
     .map(sorted)
     .flatmap(lambda each: st.tuples(st.just(each), st.permutations(each)))
 )
-def test_the_offset_to_commit_has_nothing_open_before_it(offsets_and_order) -> None:
+def test_the_offset_to_commit_has_nothing_open_before_it(offsets_and_order: tuple[list[int], list[int]]) -> None:
     """After every end, it is one past the last record before the first open one; offsets may have gaps."""
     read, order = offsets_and_order
     offsets = Offsets()

@@ -4,19 +4,36 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
-from workflow_sdk import HandlerRegistry
+from workflow_sdk import HandlerRegistry, JobContext
 from workflow_sdk.worker.limits import Lane, lanes_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .conftest import Bench
+
+
+class Limits(TypedDict, total=False):
+    """What a handler may be limited by."""
+
+    max_concurrency: int
+    rate_limit: float
+    timeout: float
 
 
 class Most:
     """How many ran at a time, and when each began."""
 
-    def __init__(self, registry) -> None:
-        self.registry, self.now, self.most, self.began = registry, Counter(), Counter(), []
+    def __init__(self, registry: HandlerRegistry) -> None:
+        self.registry = registry
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.began: list[float] = []
 
-    def handler(self, job_type, seconds, **limits) -> None:
+    def handler(self, job_type: str, seconds: float, **limits: Unpack[Limits]) -> None:
         @self.registry.register(job_type, **limits)
         async def work(_ctx: JobContext) -> None:
             self.now[job_type] += 1
@@ -77,7 +94,8 @@ def test_limited_type_with_much_to_do_does_not_starve_the_others(bench: Bench) -
 def test_types_with_limits_are_polled_by_themselves() -> None:
     """The others share one poll."""
     registry = HandlerRegistry()
-    for job_type, limits in (("a", {}), ("b", {"max_concurrency": 1}), ("c", {"timeout": 3}), ("d", {"rate_limit": 1})):
+    served: dict[str, Limits] = {"a": {}, "b": {"max_concurrency": 1}, "c": {"timeout": 3}, "d": {"rate_limit": 1}}
+    for job_type, limits in served.items():
         registry.register(job_type, print, **limits)
     assert [(lane.job_types, lane.is_limited) for lane in lanes_of(registry, float)] == [
         (["b"], True),

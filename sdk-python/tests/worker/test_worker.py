@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from workflow_sdk import NonRetryableError
+from workflow_sdk import JobContext, NonRetryableError
 from workflow_sdk.errors import ConnectionFailed, EngineClientError, NotOffered, Unavailable
+from workflow_sdk.worker.ports import Job
+
+if TYPE_CHECKING:
+    from .conftest import Bench
 
 
-def handler(bench, seconds=0.0, result=None):
+def handler(bench: Bench, seconds: float = 0.0, result: dict[str, Any] | None = None) -> None:
     """Register a handler that takes so long and counts its runs."""
 
     @bench.registry.register("work")
-    async def work(ctx: JobContext):
+    async def work(ctx: JobContext) -> dict[str, Any] | None:
         bench.ran[ctx.id] += 1
         await asyncio.sleep(seconds)
         return result
-
-    return work
 
 
 def test_ten_thousand_jobs_of_the_original_engine(bench: Bench) -> None:
@@ -56,7 +60,7 @@ def test_results_that_come_together_are_sent_together(bench: Bench) -> None:
 
 def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench) -> None:
     """The last job under way is reported the moment it ends; others are waited for a little."""
-    sent = []
+    sent: list[tuple[int, float]] = []
 
     @bench.registry.register("work")
     async def work(ctx: JobContext) -> None:
@@ -65,7 +69,9 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench) -> None:
     async def script() -> None:
         now, report = asyncio.get_running_loop().time, bench.engine.report
 
-        async def timed(outcomes, poll=None):
+        async def timed(
+            outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
             sent.append((len(outcomes), round(now() - began, 4)))
             return await report(outcomes, poll)
 
@@ -93,9 +99,13 @@ def test_engine_without_batches_is_asked_once_a_minute(bench: Bench) -> None:
     handler(bench)
 
     async def script() -> None:
-        original, probes = bench.engine.report, []
+        original = bench.engine.report
+        probes: list[object] = []
 
-        async def report(outcomes, poll=None) -> None:  # noqa: ARG001 - the port's signature
+        async def report(
+            outcomes: Sequence[Mapping[str, Any]],
+            poll: Mapping[str, Any] | None = None,
+        ) -> Mapping[str, Any]:
             probes.append(outcomes)
             raise NotOffered(404, "no such route")
 
@@ -114,7 +124,7 @@ def test_engine_without_batches_is_asked_once_a_minute(bench: Bench) -> None:
 
 
 LOST = ConnectionFailed("reset", sent=True)
-FAULTS = {
+FAULTS: dict[str, list[Exception]] = {
     "reset before it was sent": [ConnectionFailed("refused", sent=False)],
     "reset after it was sent": [LOST],
     "internal error": [EngineClientError(500, "boom")],
@@ -126,7 +136,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("ours", [True, False], ids=["batches", "single"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_result_gets_through_whatever_the_network_does(bench: Bench, ours, fault) -> None:
+def test_result_gets_through_whatever_the_network_does(bench: Bench, ours: bool, fault: str) -> None:
     """The handler runs once, the job ends completed, reports never overlap, and nothing is reported as failed."""
     bench.engine.ours = ours
     handler(bench, seconds=1, result={"x": 1})
@@ -204,8 +214,8 @@ def test_retry_that_comes_with_the_answer_to_its_failure_runs(bench: Bench) -> N
 
     fail = bench.engine.failed
 
-    class Failed(dict):
-        def __setitem__(self, job_id, failed) -> None:
+    class Failed(dict[str, Any]):
+        def __setitem__(self, job_id: str, failed: Any) -> None:
             fail[job_id] = failed
             bench.engine.waiting.appendleft({"id": job_id, "jobType": "work", "variables": {}})
 
@@ -222,7 +232,7 @@ def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memo
 
     complete = bench.engine.complete
 
-    async def unheard(job, variables) -> None:
+    async def unheard(job: Job, variables: Mapping[str, Any]) -> None:
         if asyncio.get_running_loop().time() < 20:
             raise LOST
         await complete(job, variables)

@@ -27,7 +27,7 @@ from workflow_sdk.worker.timing import Timing
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..conftest import VirtualLoop
+    from ..conftest import VirtualLoop  # noqa: TID252 - conftests have no absolute name
 
 Event = Literal["came", "going", "lost"]
 T = TypeVar("T")
@@ -225,7 +225,13 @@ class Engine:
     answer_seconds: float = 0.001
     closed: bool = False
 
-    async def poll(self, job_types: Sequence[str], max_jobs: int, wait_ms: int, lease_seconds: int) -> list[Job]:
+    async def poll(
+        self,
+        job_types: Sequence[str],  # noqa: ARG002 - the port's signature
+        max_jobs: int,  # noqa: ARG002 - as above
+        wait_ms: int,  # noqa: ARG002 - as above
+        lease_seconds: int,  # noqa: ARG002 - as above
+    ) -> list[Job]:
         raise AssertionError("nobody polls an engine that publishes to Kafka")
 
     async def complete(self, job: Job, variables: Mapping[str, Any]) -> None:
@@ -236,8 +242,8 @@ class Engine:
 
     async def report(
         self,
-        outcomes: Sequence[Mapping[str, Any]],
-        poll: Mapping[str, Any] | None = None,
+        outcomes: Sequence[Mapping[str, Any]],  # noqa: ARG002 - as above
+        poll: Mapping[str, Any] | None = None,  # noqa: ARG002 - as above
     ) -> Mapping[str, Any]:
         raise AssertionError("reports ride alone: can_batch is False")
 

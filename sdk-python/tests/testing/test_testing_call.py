@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
+from workflow_sdk import JobContext
 from workflow_sdk.errors import NonRetryableError
 from workflow_sdk.testing import call
 
@@ -33,7 +35,7 @@ def test_what_a_handler_raises_is_raised() -> None:
 async def test_an_async_handler_is_awaited() -> None:
     """`call` gives what calling the function gives."""
 
-    async def handler(ctx: JobContext):
+    async def handler(ctx: JobContext) -> dict[str, Any]:
         return {"n": ctx["variables"]["n"]}
 
     assert await call(handler, {"n": 1}) == {"n": 1}
@@ -46,7 +48,7 @@ def test_a_typed_handler_gets_its_model() -> None:
     class Order:
         amount: int
 
-    def handler(order: Order):
+    def handler(order: Order) -> dict[str, Any]:
         return {"total": order.amount + 1}
 
     handler.__annotations__["order"] = Order
@@ -60,7 +62,7 @@ def test_variables_that_do_not_fit_are_refused_as_in_a_worker() -> None:
     class Order:
         amount: int
 
-    def handler(order: Order):
+    def handler(order: Order) -> dict[str, Any]:
         return {"total": order.amount}
 
     handler.__annotations__["order"] = Order

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from workflow_sdk import HandlerRegistry, JobContext
 from workflow_sdk.errors import BadRequest, NonRetryableError
+
+if TYPE_CHECKING:
+    from workflow_sdk.testing import Engine
+
 
 END = {"id": "end", "name": "End", "type": "END"}
 LATE = {"id": "late", "name": "Late", "type": "END"}
 
 
-def flow(*steps, id="flow", **fields):  # noqa: A002 - the contract's name
+def flow(*steps: dict[str, Any], id: str = "flow", **fields: Any) -> dict[str, Any]:  # noqa: A002 - the contract's name
     return {"id": id, "name": id, "steps": [{"name": step["id"], **step} for step in steps], **fields}
 
 
-def task(**fields):
+def task(**fields: Any) -> dict[str, Any]:
     return {"id": "work", "type": "SERVICE_TASK", "jobType": "work", "nextStep": "end", **fields}
 
 
-def timer(duration="P1D"):
+def timer(duration: str = "P1D") -> list[dict[str, Any]]:
     return [{"type": "TIMER", "duration": duration, "interrupting": True, "targetStepId": "late"}]
 
 
@@ -35,7 +41,7 @@ def test_a_run_tells_how_it_went(kit: Engine, registry: HandlerRegistry) -> None
 async def test_a_run_can_be_awaited(kit: Engine, registry: HandlerRegistry) -> None:
     """An async test gets the same, and an async handler is run to its end."""
 
-    async def handler(_ctx: JobContext):
+    async def handler(_ctx: JobContext) -> dict[str, Any]:
         return {"done": True}
 
     registry.register("work", handler)
@@ -45,7 +51,7 @@ async def test_a_run_can_be_awaited(kit: Engine, registry: HandlerRegistry) -> N
 
 def test_retries_with_backoff_cost_no_real_time(kit: Engine, registry: HandlerRegistry) -> None:
     """Three minutes of waiting are virtual."""
-    attempts = []
+    attempts: list[int] = []
 
     def handler(ctx: JobContext) -> None:
         attempts.append(ctx["attempt"])
@@ -102,7 +108,7 @@ def test_a_failed_run_says_why(kit: Engine, registry: HandlerRegistry) -> None:
 
     registry.register("work", handler)
     result = kit.run_sync(flow(task(), END), registry=registry)
-    assert (result.status, "card refused" in result.failure_reason) == ("FAILED", True)
+    assert (result.status, "card refused" in (result.failure_reason or "")) == ("FAILED", True)
 
 
 def test_a_chained_workflow_is_run_too(kit: Engine, registry: HandlerRegistry) -> None:
@@ -110,12 +116,13 @@ def test_a_chained_workflow_is_run_too(kit: Engine, registry: HandlerRegistry) -
     registry.register("work", lambda _ctx: {"by": "child"})
     parent = flow(END, id="parent", autoStartNextWorkflow=True, nextWorkflowId="child")
     result = kit.run_sync(parent, registry=registry, also=[flow(task(), END, id="child")])
+    assert result.child is not None
     assert (result.jobs, result.child.variables, result.child.jobs) == ({}, {"by": "child"}, {"work": 1})
 
 
 def test_a_lost_acknowledgement_does_not_run_a_handler_twice(kit: Engine, registry: HandlerRegistry) -> None:
     """Faults are planted before the run that they are for."""
-    ran = []
+    ran: list[str] = []
     registry.register("work", lambda ctx: ran.append(ctx["id"]))
     kit.faults.drop_after("completeJob")
     result = kit.run_sync(flow(task(), END), registry=registry)

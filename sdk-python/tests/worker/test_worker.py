@@ -104,7 +104,7 @@ def test_engine_without_batches_is_asked_once_a_minute(bench: Bench) -> None:
 
         async def report(
             outcomes: Sequence[Mapping[str, Any]],
-            poll: Mapping[str, Any] | None = None,
+            poll: Mapping[str, Any] | None = None,  # noqa: ARG001 - the port's signature
         ) -> Mapping[str, Any]:
             probes.append(outcomes)
             raise NotOffered(404, "no such route")

@@ -7,12 +7,13 @@ import json
 import logging
 import pickle
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from workflow_sdk.errors import JobCancelled
 from workflow_sdk.handler.context import Control, JobContext
 
-OURS = {
+OURS: dict[str, Any] = {
     "businessKey": "ada-1",
     "definitionId": "LOS::loan",
     "definitionVersion": 3,
@@ -21,7 +22,7 @@ OURS = {
     "traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     "leaseToken": "secret",
 }
-FACTS = [
+FACTS: list[tuple[str, Any, Any]] = [
     # attribute, of a job of ours, of a job of an older engine
     ("id", "job-1", "job-1"),
     ("job_type", "greet", "greet"),
@@ -43,7 +44,7 @@ FACTS = [
 
 
 @pytest.mark.parametrize(("name", "ours", "old"), FACTS, ids=[fact[0] for fact in FACTS])
-def test_facts_are_attributes(job: dict[str, Any], name, ours, old) -> None:
+def test_facts_are_attributes(job: dict[str, Any], name: str, ours: object, old: object) -> None:
     """Every fact of the job is an attribute, and an older engine's job has a neutral value for it."""
     assert (getattr(JobContext({**job, **OURS}), name), getattr(JobContext(job), name)) == (ours, old)
 
@@ -103,7 +104,7 @@ def test_the_key_of_an_engine_without_step_executions_is_the_job() -> None:
     assert JobContext({"id": "7"}).idempotency_key == "7"
 
 
-MOMENTS = [
+MOMENTS: list[tuple[Any, datetime | None]] = [
     ("2030-01-01T00:00:00Z", datetime(2030, 1, 1, tzinfo=timezone.utc)),
     ("2030-01-01T01:30:00.5+01:30", datetime(2030, 1, 1, microsecond=500_000, tzinfo=timezone.utc)),
     ("2029-12-31T22:00:00-02:00", datetime(2030, 1, 1, tzinfo=timezone.utc)),
@@ -116,7 +117,7 @@ MOMENTS = [
 
 
 @pytest.mark.parametrize(("given", "moment"), MOMENTS, ids=str)
-def test_times_are_read_as_utc(given, moment) -> None:
+def test_times_are_read_as_utc(given: object, moment: datetime | None) -> None:
     """RFC 3339 of any engine becomes an aware time in UTC; anything else is no time and no error."""
     found = JobContext({"lockExpiresAt": given}).lock_expires_at
     assert (found, found and found.utcoffset()) == (moment, moment and timedelta(0))

@@ -7,16 +7,20 @@ from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from uuid import UUID
 
 import msgspec
 import pytest
 from workflow_sdk.handler.context import JobContext
 from workflow_sdk.handler.invoke import invoke_sync
+from workflow_sdk.handler.outcome import Failed
 from workflow_sdk.handler.registry import HandlerRegistry
 
-pydantic = pytest.importorskip("pydantic")
+if TYPE_CHECKING:
+    import pydantic
+else:
+    pydantic = pytest.importorskip("pydantic")
 
 SECRET = "4111-1111"
 
@@ -29,7 +33,7 @@ class Kind(Enum):
 class Part:
     amount: int
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.amount < 0:
             raise ValueError(f"{SECRET} is negative")
 
@@ -104,28 +108,37 @@ CASES: list[tuple[type, dict[str, Any], list[tuple[str, str]]]] = [
 
 
 def _handler_for(kind: type) -> Callable[..., None]:
-    def handler(value): ...
+    def handler(value: object) -> None: ...
 
     handler.__annotations__["value"] = kind
     return handler
 
 
-@pytest.mark.parametrize(("kind", "variables", "problems"), CASES, ids=[str(each[:2])[:60] for each in CASES])
-def test_the_failure_names_the_place_and_never_the_value(kind, variables, problems, caplog):
-    """It is not retryable, says field and path, and neither the message, its details nor the log hold the value."""
+def _refused(kind: type, variables: dict[str, Any]) -> Failed:
     registry = HandlerRegistry()
     registry.register("greet", _handler_for(kind))
-    outcome = invoke_sync(registry.find("greet"), JobContext({"id": "1", "jobType": "greet", "variables": variables}))
+    registration = registry.find("greet")
+    assert registration is not None
+    outcome = invoke_sync(registration, JobContext({"id": "1", "jobType": "greet", "variables": variables}))
+    assert isinstance(outcome, Failed)
+    return outcome
+
+
+@pytest.mark.parametrize(("kind", "variables", "problems"), CASES, ids=[str(each[:2])[:60] for each in CASES])
+def test_the_failure_names_the_place_and_never_the_value(
+    kind: type, variables: dict[str, Any], problems: list[tuple[str, str]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is not retryable, says field and path, and neither the message, its details nor the log hold the value."""
+    outcome = _refused(kind, variables)
     assert (outcome.retryable, outcome.code) == (False, "invalid-input")
-    assert [(each["pointer"], each["message"]) for each in outcome.details] == problems
+    details: Any = outcome.details
+    assert [(each["pointer"], each["message"]) for each in details] == problems
     assert all(f"{pointer}: {message}" in outcome.message for pointer, message in problems)
     assert SECRET not in f"{outcome} {caplog.text}"
 
 
-def test_a_long_list_of_problems_is_cut_in_the_sentence_only():
+def test_a_long_list_of_problems_is_cut_in_the_sentence_only() -> None:
     """A failure reason stays readable; the details have everything."""
-    registry = HandlerRegistry()
-    registry.register("greet", _handler_for(PydanticLoan))
-    variables = {"parts": [{}] * 50}
-    outcome = invoke_sync(registry.find("greet"), JobContext({"variables": variables}))
-    assert (len(outcome.details), outcome.message.count("field required")) == (50, 10)
+    outcome = _refused(PydanticLoan, {"parts": [{}] * 50})
+    details: Any = outcome.details
+    assert (len(details), outcome.message.count("field required")) == (50, 10)

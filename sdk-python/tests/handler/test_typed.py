@@ -1,3 +1,5 @@
+# Handlers without annotations are cases, too: what they are given is what is tested.
+# pyright: reportMissingParameterType=false, reportUnknownParameterType=false
 # Long because: one handler of every shape, and what each of them gets.
 """Which parameter gets what: by annotation, decided at registration."""
 
@@ -15,13 +17,17 @@ import msgspec
 import pytest
 from workflow_sdk.handler.context import JobContext
 from workflow_sdk.handler.invoke import invoke_sync
-from workflow_sdk.handler.outcome import Completed
-from workflow_sdk.handler.registry import HandlerRegistry
+from workflow_sdk.handler.outcome import Completed, Outcome
+from workflow_sdk.handler.registry import Handler, HandlerRegistry
 
 if TYPE_CHECKING:
     from fractions import Fraction as NotThere
 
-pydantic = pytest.importorskip("pydantic")
+    import pydantic
+
+    from .conftest import InAFreshPython
+else:
+    pydantic = pytest.importorskip("pydantic")
 
 
 class Purpose(Enum):
@@ -63,14 +69,16 @@ class JobDict(TypedDict):
     variables: dict[str, Any]
 
 
-JobAlias = NewType("JobAlias", dict)
+JobAlias = NewType("JobAlias", dict)  # pyright: ignore[reportMissingTypeArgument] - people write it so
 
 
-def run(handler, **variables):
+def run(handler: Handler, **variables: Any) -> Outcome:
     """What the handler, registered and invoked, gives for these variables."""
     registry = HandlerRegistry()
     registry.register("greet", handler)
-    return invoke_sync(registry.find("greet"), JobContext({"id": "1", "jobType": "greet", "variables": variables}))
+    registration = registry.find("greet")
+    assert registration is not None
+    return invoke_sync(registration, JobContext({"id": "1", "jobType": "greet", "variables": variables}))
 
 
 def shown(*arguments: Any, **named: Any) -> dict[str, Any]:
@@ -190,23 +198,23 @@ def with_rate(loan: Loan, rate: float):
     return shown(loan, rate)
 
 
-def decorated(function):
+def decorated(function: Handler) -> Handler:
     @functools.wraps(function)
-    def wrapper(*args, **kwargs):
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
         return function(*args, **kwargs)
 
     return wrapper
 
 
-def adding_a_database(function):
+def adding_a_database(function: Handler) -> Handler:
     @functools.wraps(function)
-    def wrapper(ctx):
+    def wrapper(ctx: JobContext) -> Any:
         return function(ctx, "database")
 
     return wrapper
 
 
-FILLED = [
+FILLED: list[tuple[Handler, list[str]]] = [
     (bare, ["JobContext"]),
     (as_context, ["JobContext"]),
     (as_dict, ["JobContext"]),
@@ -243,12 +251,12 @@ FILLED = [
 @pytest.mark.parametrize(
     ("handler", "types"), FILLED, ids=[getattr(each[0], "__name__", str(each[0])[:30]) for each in FILLED]
 )
-def test_parameters_are_filled_by_annotation(handler, types):
+def test_parameters_are_filled_by_annotation(handler: Handler, types: list[str]) -> None:
     """Each parameter gets what its annotation asks for, whatever it is called."""
     assert run(handler, amount=5) == Completed({"seen": types})
 
 
-def test_types_of_a_running_function_are_found():
+def test_types_of_a_running_function_are_found() -> None:
     """Models and handlers may be defined inside a function, as in a test, with annotations that are text."""
 
     @dataclass
@@ -261,29 +269,30 @@ def test_types_of_a_running_function_are_found():
     assert run(handler, amount=4) == Completed({"doubled": 8})
 
 
-def test_a_caller_with_a_type_of_the_same_name_is_not_asked():
+def test_a_caller_with_a_type_of_the_same_name_is_not_asked() -> None:
     """Only what encloses the handler counts, not whoever happens to register it."""
-    Loan = LoanStruct  # noqa: F841, N806 - the trap
+    Loan = LoanStruct  # noqa: F841, N806  # pyright: ignore[reportUnusedVariable] - the trap
     assert run(model, amount=5) == Completed({"seen": ["Loan"]})
 
 
-def test_values_are_converted_from_json():
+def test_values_are_converted_from_json() -> None:
     """Dates, enums and nested lists arrive as their types; unknown variables do not matter."""
 
     def handler(loan: Loan, struct: LoanStruct):
+        assert struct.due_on is not None
         return {"purpose": loan.purpose.name, "year": struct.due_on.year, "tags": loan.tags}
 
     outcome = run(handler, amount=1, purpose="house", dueOn="2030-02-03", tags=["a"], other=None)
     assert outcome == Completed({"purpose": "HOUSE", "year": 2030, "tags": ["a"]})
 
 
-def test_a_union_is_told_apart_by_its_tag():
+def test_a_union_is_told_apart_by_its_tag() -> None:
     """A union of tagged structs gives the one that the variables are."""
     assert run(several, type="reject", reason="x") == Completed({"seen": ["Reject"]})
 
 
 @pytest.mark.parametrize(("variables", "expected"), [({}, {"was": "NoneType"}), ({"amount": 5}, {"was": "Loan"})])
-def test_an_optional_model_is_none_without_variables(variables, expected):
+def test_an_optional_model_is_none_without_variables(variables: dict[str, Any], expected: dict[str, Any]) -> None:
     """`Loan | None` is None when the job has no variables, and the model when it has."""
 
     def handler(loan: Loan | None):
@@ -292,7 +301,7 @@ def test_an_optional_model_is_none_without_variables(variables, expected):
     assert run(handler, **variables) == Completed(expected)
 
 
-def test_a_default_stands_in_without_variables():
+def test_a_default_stands_in_without_variables() -> None:
     """A model with a default is not decoded from nothing."""
     fallback = Loan(7)
 
@@ -330,7 +339,7 @@ def _deep_strange(value: Outer): ...
 def _class(value: Strange): ...
 
 
-REFUSED = [
+REFUSED: list[tuple[Handler, str]] = [
     (_scalar, "'amount' is annotated int, which a job does not have. Annotate it JobContext"),
     (_two_bare, "'database' has no annotation"),
     (_hidden, "'NotThere' cannot be found when the program runs"),
@@ -345,7 +354,7 @@ REFUSED = [
 
 
 @pytest.mark.parametrize(("handler", "sentence"), REFUSED, ids=[each[0].__name__ for each in REFUSED])
-def test_what_a_job_does_not_have_is_refused_at_registration(handler, sentence):
+def test_what_a_job_does_not_have_is_refused_at_registration(handler: Handler, sentence: str) -> None:
     """A slip in an annotation shows when the worker starts, with a sentence that says what to write."""
     registry = HandlerRegistry()
     with pytest.raises(TypeError, match="the handler for 'greet'") as refused:
@@ -353,7 +362,7 @@ def test_what_a_job_does_not_have_is_refused_at_registration(handler, sentence):
     assert (sentence in str(refused.value), registry.job_types()) == (True, [])
 
 
-def test_a_nested_type_that_cannot_be_found_is_refused():
+def test_a_nested_type_that_cannot_be_found_is_refused() -> None:
     """A model whose field names a type of a function is refused with the way out."""
 
     @dataclass
@@ -370,7 +379,7 @@ def test_a_nested_type_that_cannot_be_found_is_refused():
         HandlerRegistry().register("greet", handler)
 
 
-RESULTS = [
+RESULTS: list[tuple[object, dict[str, Any] | None]] = [
     (Loan(5, Purpose.HOUSE), {"amount": 5, "purpose": "house", "tags": []}),
     (LoanStruct(5, date(2030, 2, 3)), {"amount": 5, "dueOn": "2030-02-03"}),
     (LoanModel(amount=5), {"amount": 5}),
@@ -385,18 +394,26 @@ RESULTS = [
 
 
 @pytest.mark.parametrize(("result", "variables"), RESULTS, ids=lambda each: type(each).__name__)
-def test_results_become_variables(result, variables):
+def test_results_become_variables(result: object, variables: dict[str, Any] | None) -> None:
     """Models that a handler returns, alone or inside a dict, are sent as JSON."""
-    assert run(lambda _: result) == Completed(variables)
+
+    def handler(_: JobContext):
+        return result
+
+    assert run(handler) == Completed(variables)
 
 
-def test_what_cannot_be_encoded_is_left_for_the_sender():
+def test_what_cannot_be_encoded_is_left_for_the_sender() -> None:
     """A dict with something that is no JSON is passed on as it is: the client says where, and a mock takes it."""
     strange = Strange()
-    assert run(lambda _: {"x": strange}) == Completed({"x": strange})
+
+    def handler(_: JobContext):
+        return {"x": strange}
+
+    assert run(handler) == Completed({"x": strange})
 
 
-def test_pydantic_is_not_imported_for_handlers_without_it(in_a_fresh_python):
+def test_pydantic_is_not_imported_for_handlers_without_it(in_a_fresh_python: InAFreshPython) -> None:
     """Registering and running a handler with a dataclass loads no pydantic."""
     code = (
         "from dataclasses import make_dataclass\n"

@@ -5,20 +5,39 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter, defaultdict, deque
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 import pytest
 from rochallor_proto.engine_pb2 import JobDispatchEvent
-from workflow_sdk import HandlerRegistry
-from workflow_sdk.kafka.deliveries import log_dead_letter
-from workflow_sdk.kafka.port import Record
+from workflow_sdk import HandlerRegistry, JobContext
+from workflow_sdk.handler.outcome import Failed
+from workflow_sdk.kafka.deliveries import DeadLetter, log_dead_letter
+from workflow_sdk.kafka.port import Listener, Record
 from workflow_sdk.kafka.worker import KafkaWorker
 from workflow_sdk.metrics.silent import SilentMetrics
 from workflow_sdk.runner.deduplication_cache import DeduplicationCache
 from workflow_sdk.worker.bell import Bell
+from workflow_sdk.worker.ports import Job
 from workflow_sdk.worker.settings import WorkerSettings
 from workflow_sdk.worker.stop import Stop
 from workflow_sdk.worker.timing import Timing
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from ..conftest import VirtualLoop  # noqa: TID252 - conftests have no absolute name
+
+Event = Literal["came", "going", "lost"]
+T = TypeVar("T")
+
+
+class Settings(TypedDict, total=False):
+    """What a test may set of `WorkerSettings`."""
+
+    parallelism: int
+    shutdown_timeout: float
 
 
 class Consumer:
@@ -29,36 +48,36 @@ class Consumer:
 
     """
 
-    def __init__(self, log):
+    def __init__(self, log: Log) -> None:
         self.log = log
-        self.topic = None
-        self.paused = set()
-        self.positions = {}
+        self.topic = ""
+        self.paused: set[int] = set()
+        self.positions: dict[int, int] = {}
         self.polls = 0
         self.pauses = 0
         self.closed = False
-        self.faults = deque()
+        self.faults: deque[Exception] = deque()
         self.commits_to_fail = 0
-        self._unanswered = []
-        self._listener = None
-        self._events = deque()
-        self._busy = False
+        self._unanswered: list[Mapping[int, int]] = []
+        self._listener: Listener
+        self._events: deque[tuple[Event, Collection[int]]] = deque()
+        self.busy = False
         self._bell = Bell()
 
-    def rebalance(self, event, *partitions):
+    def rebalance(self, event: Event, *partitions: int) -> None:
         """Let partitions come ("came"), go ("going") or be lost ("lost") at the next opportunity."""
         self._events.append((event, partitions))
         self._bell.ring()
 
-    def ring(self):
+    def ring(self) -> None:
         self._bell.ring()
 
-    async def subscribe(self, topic, listener):
+    async def subscribe(self, topic: str, listener: Listener) -> None:
         self.topic, self._listener = topic, listener
         self.log.readers.append(self)
         self.rebalance("came", *self.log.partitions)
 
-    async def poll(self, max_records, seconds):
+    async def poll(self, max_records: int, seconds: float) -> list[Record]:
         async with self._alone():
             self.polls += 1
             if not (self._events or self._ready()) and seconds:
@@ -69,28 +88,28 @@ class Consumer:
             self._answer()
             return self._fetch(max_records)
 
-    async def pause(self, partitions):
+    async def pause(self, partitions: Collection[int]) -> None:
         async with self._alone():
             self.pauses += 1
             self.paused |= set(partitions)
 
-    async def resume(self, partitions):
+    async def resume(self, partitions: Collection[int]) -> None:
         async with self._alone():
             self.paused -= set(partitions)
 
-    async def commit(self, offsets):
+    async def commit(self, offsets: Mapping[int, int]) -> None:
         async with self._alone():
             self._unanswered.append(offsets)
 
-    async def close(self):
+    async def close(self) -> None:
         async with self._alone():
             await self._happen("going", list(self.positions))
             self.closed = True
 
-    def _alone(self):
+    def _alone(self) -> _Alone:
         return _Alone(self)
 
-    async def _happen(self, event, partitions):
+    async def _happen(self, event: Event, partitions: Collection[int]) -> None:
         if event == "came":
             await self._listener.came(partitions)
             for partition in partitions:
@@ -104,13 +123,13 @@ class Consumer:
         for partition in partitions:
             del self.positions[partition]
 
-    def _commit(self, offsets):
+    def _commit(self, offsets: Mapping[int, int]) -> None:
         for partition, offset in offsets.items():
             assert partition in self.positions, "only the owner may commit"
             self.log.committed[self.topic, partition] = offset
             self.log.commits.append((partition, offset))
 
-    def _answer(self):
+    def _answer(self) -> None:
         asked, self._unanswered = self._unanswered, []
         for offsets in asked:
             if self.commits_to_fail:
@@ -120,18 +139,18 @@ class Consumer:
             self._commit(known)
             self._listener.committed(known)
 
-    def _fail(self, faults):
+    def _fail(self, faults: deque[Exception]) -> None:
         if faults:
             raise faults.popleft()
 
-    def _open(self):
+    def _open(self) -> list[int]:
         return [each for each in self.positions if each not in self.paused]
 
-    def _ready(self):
+    def _ready(self) -> bool:
         return any(len(self.log.records[self.topic, each]) > self.positions[each] for each in self._open())
 
-    def _fetch(self, max_records):
-        found = []
+    def _fetch(self, max_records: int) -> list[Record]:
+        found: list[Record] = []
         for partition in self._open():
             first = self.positions[partition]
             some = self.log.records[self.topic, partition][first : first + max_records - len(found)]
@@ -143,29 +162,29 @@ class Consumer:
 class _Alone:
     """Fails where two calls of one consumer overlap."""
 
-    def __init__(self, consumer):
+    def __init__(self, consumer: Consumer) -> None:
         self._consumer = consumer
 
-    async def __aenter__(self):
-        assert not self._consumer._busy, "one call at a time"
+    async def __aenter__(self) -> None:
+        assert not self._consumer.busy, "one call at a time"
         assert not self._consumer.closed, "it is closed"
-        self._consumer._busy = True
+        self._consumer.busy = True
 
-    async def __aexit__(self, *_):
-        self._consumer._busy = False
+    async def __aexit__(self, *_: object) -> None:
+        self._consumer.busy = False
 
 
 @dataclass
 class Log:
     """Topics, and how far the groups are."""
 
-    partitions: tuple = (0,)
-    records: defaultdict = field(default_factory=lambda: defaultdict(list))
-    committed: dict = field(default_factory=dict)
-    commits: list = field(default_factory=list)
-    readers: list = field(default_factory=list)
+    partitions: tuple[int, ...] = (0,)
+    records: defaultdict[tuple[str, int], list[Record]] = field(default_factory=lambda: defaultdict(list))
+    committed: dict[tuple[str, int], int] = field(default_factory=dict[tuple[str, int], int])
+    commits: list[tuple[int, int]] = field(default_factory=list[tuple[int, int]])
+    readers: list[Consumer] = field(default_factory=list[Consumer])
 
-    def put(self, value, job_type="work", partition=0):
+    def put(self, value: bytes | None, job_type: str = "work", partition: int = 0) -> None:
         """Append raw bytes."""
         topic = f"workflow.jobs.{job_type}"
         records = self.records[topic, partition]
@@ -173,7 +192,7 @@ class Log:
         for reader in self.readers:
             reader.ring()
 
-    def publish(self, job_id, job_type="work", partition=0, **fields):
+    def publish(self, job_id: str, job_type: str = "work", partition: int = 0, **fields: Any) -> None:
         """Append a job as an engine publishes it."""
         variables = fields.pop("variables", {})
         event = JobDispatchEvent(
@@ -189,7 +208,7 @@ class Log:
         assert not fields
         self.put(event.SerializeToString(), job_type, partition)
 
-    def committed_at(self, partition=0, job_type="work"):
+    def committed_at(self, partition: int = 0, job_type: str = "work") -> int:
         """Return how far a group is, 0 at the beginning."""
         return self.committed.get((f"workflow.jobs.{job_type}", partition), 0)
 
@@ -199,26 +218,39 @@ class Engine:
     """Notes reports; its polls are switched off."""
 
     can_wait = can_batch = False
-    completed: dict = field(default_factory=dict)
-    failed: dict = field(default_factory=dict)
+    completed: dict[str, dict[str, Any]] = field(default_factory=dict[str, dict[str, Any]])
+    failed: dict[str, Failed] = field(default_factory=dict[str, Failed])
     reports: int = 0
-    faults: deque = field(default_factory=deque)
+    faults: deque[Exception] = field(default_factory=deque[Exception])
     answer_seconds: float = 0.001
     closed: bool = False
 
-    async def poll(self, *_):
+    async def poll(
+        self,
+        job_types: Sequence[str],  # noqa: ARG002 - the port's signature
+        max_jobs: int,  # noqa: ARG002 - as above
+        wait_ms: int,  # noqa: ARG002 - as above
+        lease_seconds: int,  # noqa: ARG002 - as above
+    ) -> list[Job]:
         raise AssertionError("nobody polls an engine that publishes to Kafka")
 
-    async def complete(self, job, variables):
+    async def complete(self, job: Job, variables: Mapping[str, Any]) -> None:
         await self._hear(lambda: self.completed.__setitem__(job["id"], dict(variables)))
 
-    async def fail(self, job, failed):
+    async def fail(self, job: Job, failed: Failed) -> None:
         await self._hear(lambda: self.failed.__setitem__(job["id"], failed))
 
-    async def close(self):
+    async def report(
+        self,
+        outcomes: Sequence[Mapping[str, Any]],  # noqa: ARG002 - as above
+        poll: Mapping[str, Any] | None = None,  # noqa: ARG002 - as above
+    ) -> Mapping[str, Any]:
+        raise AssertionError("reports ride alone: can_batch is False")
+
+    async def close(self) -> None:
         self.closed = True
 
-    async def _hear(self, note):
+    async def _hear(self, note: Callable[[], None]) -> None:
         self.reports += 1
         fault = self.faults.popleft() if self.faults else None
         if fault is None:
@@ -231,37 +263,38 @@ class Engine:
 class Flag:
     """A stop event that a test sets."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._set = False
 
-    def set(self):
+    def set(self) -> None:
         self._set = True
 
-    def is_set(self):
+    def is_set(self) -> bool:
         return self._set
 
 
 class Bench:
     """One worker, one Kafka, one engine. A `work` handler takes `seconds` and notes who runs."""
 
-    def __init__(self, virtual_loop):
+    def __init__(self, virtual_loop: type[VirtualLoop]) -> None:
         self._virtual_loop = virtual_loop
         self.log = Log()
         self.engine = Engine()
         self.registry = HandlerRegistry()
         self.stop = Flag()
-        self.dead_letter = log_dead_letter
-        self.consumers = {}
-        self.ran = Counter()
+        self.dead_letter: DeadLetter = log_dead_letter
+        self.consumers: dict[str, Consumer] = {}
+        self.ran: Counter[str] = Counter()
         self.running = 0
         self.most_running = 0
+        self.stopping: Stop
         self.registry.register("work", self.work)
 
     @property
-    def consumer(self):
+    def consumer(self) -> Consumer:
         return self.consumers["work"]
 
-    async def work(self, ctx):
+    async def work(self, ctx: JobContext) -> dict[str, Any]:
         self.ran[ctx["id"]] += 1
         self.running += 1
         self.most_running = max(self.running, self.most_running)
@@ -271,7 +304,7 @@ class Bench:
             self.running -= 1
         return {"done": ctx["id"]}
 
-    def run(self, script, **settings):
+    def run(self, script: Callable[[], Awaitable[T]], **settings: Unpack[Settings]) -> T:
         """Run a worker beside `script()`, in virtual time; when the script ends, the worker is stopped."""
         loop = self._virtual_loop()
         try:
@@ -279,14 +312,14 @@ class Bench:
         finally:
             loop.close()
 
-    async def until(self, condition, seconds=3600):
+    async def until(self, condition: Callable[[], object], seconds: float = 3600) -> None:
         """Wait until something is so."""
         ends_at = asyncio.get_running_loop().time() + seconds
         while not condition():
             assert asyncio.get_running_loop().time() < ends_at, "it never came to be so"
             await asyncio.sleep(0.01)
 
-    async def _both(self, script, settings):
+    async def _both(self, script: Callable[[], Awaitable[T]], settings: Settings) -> T:
         loop = asyncio.get_running_loop()
         timing = Timing(monotonic=loop.time, chance=lambda: 0.5)
         worker = KafkaWorker(
@@ -310,22 +343,22 @@ class Bench:
         await running
         return result
 
-    def _consumer(self, job_type):
+    def _consumer(self, job_type: str) -> Consumer:
         self.consumers[job_type] = Consumer(self.log)
         return self.consumers[job_type]
 
 
 @pytest.fixture
-def kafka_consumer():
+def kafka_consumer() -> type[Consumer]:
     """Give the class of a consumer in memory."""
     return Consumer
 
 
 @pytest.fixture
-def log():
+def log() -> Log:
     return Log()
 
 
 @pytest.fixture
-def bench(virtual_loop):
+def bench(virtual_loop: type[VirtualLoop]) -> Bench:
     return Bench(virtual_loop)

@@ -12,13 +12,13 @@ from workflow_sdk.kafka.offsets import Offsets
     .map(sorted)
     .flatmap(lambda each: st.tuples(st.just(each), st.permutations(each)))
 )
-def test_the_offset_to_commit_has_nothing_open_before_it(offsets_and_order):
+def test_the_offset_to_commit_has_nothing_open_before_it(offsets_and_order: tuple[list[int], list[int]]) -> None:
     """After every end, it is one past the last record before the first open one; offsets may have gaps."""
     read, order = offsets_and_order
     offsets = Offsets()
     for offset in read:
         assert offsets.begin(offset)
-    ended = set()
+    ended: set[int] = set()
     for offset in order:
         offsets.done(offset)
         ended.add(offset)
@@ -28,7 +28,7 @@ def test_the_offset_to_commit_has_nothing_open_before_it(offsets_and_order):
     assert not offsets.is_busy
 
 
-def test_what_the_brokers_know_is_not_committed_again():
+def test_what_the_brokers_know_is_not_committed_again() -> None:
     """There is nothing to commit until something moves."""
     offsets = Offsets()
     for offset in (7, 8):
@@ -40,7 +40,7 @@ def test_what_the_brokers_know_is_not_committed_again():
     assert offsets.to_commit == 9
 
 
-def test_what_is_left_is_never_passed():
+def test_what_is_left_is_never_passed() -> None:
     """A record that somebody else will do holds the offset, but keeps nobody waiting."""
     offsets = Offsets()
     for offset in (1, 2):
@@ -50,7 +50,7 @@ def test_what_is_left_is_never_passed():
     assert (offsets.to_commit, offsets.is_busy) == (None, False)
 
 
-def test_a_record_in_hand_is_not_begun_twice():
+def test_a_record_in_hand_is_not_begun_twice() -> None:
     """It may be read again after a pause."""
     offsets = Offsets()
     assert [offsets.begin(3), offsets.begin(3)] == [True, False]

@@ -4,21 +4,38 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from typing import TYPE_CHECKING, TypedDict
 
 import pytest
-from workflow_sdk import HandlerRegistry
+from workflow_sdk import HandlerRegistry, JobContext
 from workflow_sdk.worker.limits import Lane, lanes_of
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+    from .conftest import Bench
+
+
+class Limits(TypedDict, total=False):
+    """What a handler may be limited by."""
+
+    max_concurrency: int
+    rate_limit: float
+    timeout: float
 
 
 class Most:
     """How many ran at a time, and when each began."""
 
-    def __init__(self, registry):
-        self.registry, self.now, self.most, self.began = registry, Counter(), Counter(), []
+    def __init__(self, registry: HandlerRegistry) -> None:
+        self.registry = registry
+        self.now: Counter[str] = Counter()
+        self.most: Counter[str] = Counter()
+        self.began: list[float] = []
 
-    def handler(self, job_type, seconds, **limits):
+    def handler(self, job_type: str, seconds: float, **limits: Unpack[Limits]) -> None:
         @self.registry.register(job_type, **limits)
-        async def work(_ctx):
+        async def work(_ctx: JobContext) -> None:
             self.now[job_type] += 1
             self.most[job_type] = max(self.most[job_type], self.now[job_type])
             self.began.append(asyncio.get_running_loop().time())
@@ -26,7 +43,7 @@ class Most:
             self.now[job_type] -= 1
 
 
-def test_no_more_of_a_type_at_a_time_than_allowed(bench):
+def test_no_more_of_a_type_at_a_time_than_allowed(bench: Bench) -> None:
     """Three of the limited type, as many of the other as there is room for; all are done."""
     most = Most(bench.registry)
     most.handler("narrow", 1, max_concurrency=3)
@@ -39,7 +56,7 @@ def test_no_more_of_a_type_at_a_time_than_allowed(bench):
     assert bench.engine.most_claimed <= 16
 
 
-def test_no_more_of_a_type_per_second_than_allowed(bench):
+def test_no_more_of_a_type_per_second_than_allowed(bench: Bench) -> None:
     """Two a second, after a burst of two: twenty take nine seconds."""
     most = Most(bench.registry)
     most.handler("slow", 0.001, rate_limit=2)
@@ -50,7 +67,7 @@ def test_no_more_of_a_type_per_second_than_allowed(bench):
     assert 8.9 <= most.began[-1] - most.began[0] <= 10
 
 
-def test_rate_below_one_a_second(bench):
+def test_rate_below_one_a_second(bench: Bench) -> None:
     """One every four seconds."""
     most = Most(bench.registry)
     most.handler("rare", 0.001, rate_limit=0.25)
@@ -59,14 +76,14 @@ def test_rate_below_one_a_second(bench):
     assert 11.9 <= most.began[-1] - most.began[0] <= 13
 
 
-def test_limited_type_with_much_to_do_does_not_starve_the_others(bench):
+def test_limited_type_with_much_to_do_does_not_starve_the_others(bench: Bench) -> None:
     """All of its jobs are slow and waiting; the other type still gets its share."""
     most = Most(bench.registry)
     most.handler("hog", 1000, max_concurrency=100)
     most.handler("quick", 0.01)
     bench.engine.add(100, "hog")
 
-    async def script():
+    async def script() -> None:
         await asyncio.sleep(1)
         bench.engine.add(50, "quick")
         await bench.until(lambda: len(bench.engine.completed) == 50, seconds=20)
@@ -74,10 +91,11 @@ def test_limited_type_with_much_to_do_does_not_starve_the_others(bench):
     bench.run(script, parallelism=8, shutdown_timeout=1)
 
 
-def test_types_with_limits_are_polled_by_themselves():
+def test_types_with_limits_are_polled_by_themselves() -> None:
     """The others share one poll."""
     registry = HandlerRegistry()
-    for job_type, limits in (("a", {}), ("b", {"max_concurrency": 1}), ("c", {"timeout": 3}), ("d", {"rate_limit": 1})):
+    served: dict[str, Limits] = {"a": {}, "b": {"max_concurrency": 1}, "c": {"timeout": 3}, "d": {"rate_limit": 1}}
+    for job_type, limits in served.items():
         registry.register(job_type, print, **limits)
     assert [(lane.job_types, lane.is_limited) for lane in lanes_of(registry, float)] == [
         (["b"], True),
@@ -86,7 +104,7 @@ def test_types_with_limits_are_polled_by_themselves():
     ]
 
 
-def test_rate_allows_a_burst_of_one_second_and_no_more():
+def test_rate_allows_a_burst_of_one_second_and_no_more() -> None:
     """Time that passed unused is not saved up."""
     now = 0.0
     lane = Lane(["a"], None, 5, lambda: now)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import pytest
-from workflow_sdk import HandlerRegistry
+from workflow_sdk import HandlerRegistry, JobContext
 from workflow_sdk.client.async_grpc import AsyncGrpcEngineClient
 from workflow_sdk.client.async_rest import AsyncRestEngineClient
 from workflow_sdk.client.grpc import GrpcEngineClient
 from workflow_sdk.client.rest import RestEngineClient
 from workflow_sdk.runner.async_runner import AsyncRunner
 from workflow_sdk.runner.runner import Runner
+
+if TYPE_CHECKING:
+    from rochallor_stub import EngineStub, Exchange, Faults
+    from typing_extensions import Unpack
+
 
 WORK = {
     "id": "work",
@@ -27,7 +34,7 @@ WORK = {
 
 
 @pytest.fixture
-def stub():
+def stub() -> Iterator[EngineStub]:
     found = pytest.importorskip("rochallor_stub", reason="the engine's test double needs Python 3.11")
     with found.EngineStub() as engine:
         with RestEngineClient(engine.url) as client:
@@ -35,31 +42,40 @@ def stub():
         yield engine
 
 
+class Options(TypedDict, total=False):
+    """What a test may set of a `Runner`."""
+
+    parallelism: int
+    lease_seconds: int
+    batch_reports: bool
+
+
 class House:
     """An engine with instances of `work`, and a worker on it."""
 
-    def __init__(self, stub, transport):
+    def __init__(self, stub: EngineStub, transport: str) -> None:
         self.stub, self.transport = stub, transport
-        self.registry, self.ids = HandlerRegistry(), []
+        self.registry = HandlerRegistry()
+        self.ids: list[str] = []
 
-    def start(self, count):
+    def start(self, count: int) -> None:
         with RestEngineClient(self.stub.url) as client:
             self.ids += [client.start_instance("work")["id"] for _ in range(count)]
 
-    def statuses(self):
+    def statuses(self) -> set[str]:
         with RestEngineClient(self.stub.url) as client:
             return {client.get_instance(each)["status"] for each in self.ids}
 
-    def until_completed(self):
+    def until_completed(self) -> None:
         with RestEngineClient(self.stub.url) as client:
             for each in self.ids:
                 client.instance(each).result(timeout=30)
 
-    def exchanges(self, operation):
+    def exchanges(self, operation: str) -> list[Exchange]:
         return [exchange for exchange in self.stub.journal if exchange.operation == operation]
 
     @contextmanager
-    def working(self, **options):
+    def working(self, **options: Unpack[Options]) -> Generator[None, None, None]:
         """Run a worker beside the test; leaving the block stops and drains it."""
         stop, face = threading.Event(), RestEngineClient if self.transport == "rest" else GrpcEngineClient
         with face(self.stub.url if self.transport == "rest" else self.stub.grpc_target) as client:
@@ -76,11 +92,11 @@ class House:
 
 
 @pytest.fixture(params=["rest", "grpc"])
-def house(request, stub):
+def house(request: pytest.FixtureRequest, stub: EngineStub) -> House:
     return House(stub, request.param)
 
 
-FAULTS = {
+FAULTS: dict[str, Callable[[Faults, str], int]] = {
     "reset before the engine saw it": lambda faults, name: faults.drop_before(name),
     "lost acknowledgement": lambda faults, name: faults.drop_after(name),
     "internal error": lambda faults, name: faults.status(name, status=500),
@@ -93,9 +109,9 @@ FAULTS = {
 
 @pytest.mark.parametrize("batches", [True, False], ids=["batches", "single"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_results_get_through(house, fault, batches):
+def test_results_get_through(house: House, fault: str, batches: bool) -> None:
     """Each handler runs once, every instance completes, and nothing is reported as failed."""
-    ran = []
+    ran: list[str] = []
     house.registry.register("do", lambda ctx: ran.append(ctx["id"]))
     house.start(5)
     FAULTS[fault](house.stub.faults, "reportJobs" if batches else "completeJob")
@@ -108,7 +124,7 @@ def test_results_get_through(house, fault, batches):
     assert not [each for each in reported if "failed" in each]
 
 
-def test_batches_carry_reports_and_bring_jobs(house):
+def test_batches_carry_reports_and_bring_jobs(house: House) -> None:
     """Forty jobs through four slots: far fewer calls than jobs, all done once."""
     house.registry.register("do", lambda _ctx: {"x": 1})
     house.start(40)
@@ -120,11 +136,11 @@ def test_batches_carry_reports_and_bring_jobs(house):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-def test_lease_is_extended_while_the_loop_is_blocked(house, kind):
+def test_lease_is_extended_while_the_loop_is_blocked(house: House, kind: str) -> None:
     """A handler that blocks everything else in the worker: its lease is kept from another thread."""
     extended = threading.Event()
 
-    def block():
+    def block() -> None:
         # Until the engine has seen two extensions, and no other handler or loop code can run meanwhile.
         while len([each for each in house.exchanges("reportJobs") if "extend" in str(each.request)]) < 2:
             time.sleep(0.01)
@@ -133,7 +149,7 @@ def test_lease_is_extended_while_the_loop_is_blocked(house, kind):
     if kind == "async":
 
         @house.registry.register("do")
-        async def do(_ctx):
+        async def do(_ctx: JobContext) -> None:
             block()
     else:
         house.registry.register("do", lambda _ctx: block())
@@ -144,11 +160,11 @@ def test_lease_is_extended_while_the_loop_is_blocked(house, kind):
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])
-def test_lost_lease_is_noticed_while_the_loop_is_blocked(house, kind):
+def test_lost_lease_is_noticed_while_the_loop_is_blocked(house: House, kind: str) -> None:
     """The handler can ask, and sees it on whatever thread it blocks; its late result is not reported."""
     noticed = threading.Event()
 
-    def block(ctx):
+    def block(ctx: JobContext) -> dict[str, Any]:
         house.stub.expire_lease(ctx["id"])
         while not ctx.cancelled:
             time.sleep(0.01)
@@ -158,7 +174,7 @@ def test_lost_lease_is_noticed_while_the_loop_is_blocked(house, kind):
     if kind == "async":
 
         @house.registry.register("do")
-        async def do(ctx):
+        async def do(ctx: JobContext) -> dict[str, Any]:
             return block(ctx) if not noticed.is_set() else {"again": True}
     else:
         house.registry.register("do", lambda ctx: block(ctx) if not noticed.is_set() else {"again": True})
@@ -169,12 +185,13 @@ def test_lost_lease_is_noticed_while_the_loop_is_blocked(house, kind):
 
 
 @pytest.mark.parametrize("transport", ["rest", "grpc"])
-async def test_async_runner_shares_the_loop(stub, transport):
+async def test_async_runner_shares_the_loop(stub: EngineStub, transport: str) -> None:
     """Handlers are awaited beside the application's own tasks; the client stays open when the worker ends."""
-    registry, stop, loops = HandlerRegistry(), asyncio.Event(), set()
+    registry, stop = HandlerRegistry(), asyncio.Event()
+    loops: set[asyncio.AbstractEventLoop] = set()
 
     @registry.register("do")
-    async def do(_ctx):
+    async def do(_ctx: JobContext) -> dict[str, Any]:
         loops.add(asyncio.get_running_loop())
         return {"x": 1}
 
@@ -189,12 +206,12 @@ async def test_async_runner_shares_the_loop(stub, transport):
     assert loops == {asyncio.get_running_loop()}
 
 
-def test_both_kinds_of_handlers_in_one_registry(house):
+def test_both_kinds_of_handlers_in_one_registry(house: House) -> None:
     """Blocking ones run on threads of the worker, `async def` ones on its loop."""
-    threads = {}
+    threads: dict[str, str] = {}
 
     @house.registry.register("do")
-    def do(ctx):
+    def do(ctx: JobContext) -> dict[str, Any]:
         threads["sync"] = threading.current_thread().name
         return {"sync": ctx["variables"].get("n")}
 
@@ -204,13 +221,13 @@ def test_both_kinds_of_handlers_in_one_registry(house):
     assert threads["sync"].startswith("workflow-w-")
 
 
-async def test_runner_inside_a_running_loop_blocks_it_as_ever(stub):
+async def test_runner_inside_a_running_loop_blocks_it_as_ever(stub: EngineStub) -> None:
     """`Runner.run` called from a coroutine works on a thread of its own while the caller waits."""
     registry = HandlerRegistry()
     stop = threading.Event()
 
     @registry.register("do")
-    async def do(_ctx):
+    async def do(_ctx: JobContext) -> None:
         stop.set()
 
     with RestEngineClient(stub.url) as client:

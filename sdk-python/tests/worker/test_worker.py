@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import pytest
-from workflow_sdk import NonRetryableError
+from workflow_sdk import JobContext, NonRetryableError
 from workflow_sdk.errors import ConnectionFailed, EngineClientError, NotOffered, Unavailable
+from workflow_sdk.worker.ports import Job
+
+if TYPE_CHECKING:
+    from .conftest import Bench
 
 
-def handler(bench, seconds=0.0, result=None):
+def handler(bench: Bench, seconds: float = 0.0, result: dict[str, Any] | None = None) -> None:
     """Register a handler that takes so long and counts its runs."""
 
     @bench.registry.register("work")
-    async def work(ctx):
+    async def work(ctx: JobContext) -> dict[str, Any] | None:
         bench.ran[ctx.id] += 1
         await asyncio.sleep(seconds)
         return result
 
-    return work
 
-
-def test_ten_thousand_jobs_of_the_original_engine(bench):
+def test_ten_thousand_jobs_of_the_original_engine(bench: Bench) -> None:
     """16 slots, 2 s a job, 30 s leases, one report a job: never more than 16 claimed, none run twice."""
     bench.engine.ours, count = False, 10_000
     bench.engine.add(count)
@@ -33,7 +37,7 @@ def test_ten_thousand_jobs_of_the_original_engine(bench):
     assert bench.engine.overlapping == 0
 
 
-def test_ten_thousand_jobs_of_our_engine(bench):
+def test_ten_thousand_jobs_of_our_engine(bench: Bench) -> None:
     """The same in batches: the slots are filled by the answers to the reports, and never overfilled."""
     count = 10_000
     bench.engine.add(count)
@@ -45,7 +49,7 @@ def test_ten_thousand_jobs_of_our_engine(bench):
     assert bench.engine.calls["poll"] < count / 100
 
 
-def test_results_that_come_together_are_sent_together(bench):
+def test_results_that_come_together_are_sent_together(bench: Bench) -> None:
     """Sixty-four jobs that end at once are one call."""
     bench.engine.add(64)
     handler(bench, seconds=1, result={"x": 1})
@@ -54,18 +58,20 @@ def test_results_that_come_together_are_sent_together(bench):
     assert bench.engine.completed["work-0"] == {"x": 1}
 
 
-def test_report_that_nothing_can_join_waits_for_nothing(bench):
+def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench) -> None:
     """The last job under way is reported the moment it ends; others are waited for a little."""
-    sent = []
+    sent: list[tuple[int, float]] = []
 
     @bench.registry.register("work")
-    async def work(ctx):
+    async def work(ctx: JobContext) -> None:
         await asyncio.sleep(ctx.variables["seconds"])
 
-    async def script():
+    async def script() -> None:
         now, report = asyncio.get_running_loop().time, bench.engine.report
 
-        async def timed(outcomes, poll=None):
+        async def timed(
+            outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
             sent.append((len(outcomes), round(now() - began, 4)))
             return await report(outcomes, poll)
 
@@ -80,7 +86,7 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench):
     assert sent == [(1, 1.002), (1, 2.0)]
 
 
-def test_batches_can_be_switched_off(bench):
+def test_batches_can_be_switched_off(bench: Bench) -> None:
     """Then every job is reported by itself."""
     bench.engine.add(5)
     handler(bench)
@@ -88,14 +94,18 @@ def test_batches_can_be_switched_off(bench):
     assert (bench.engine.calls["report"], bench.engine.calls["complete"]) == (0, 5)
 
 
-def test_engine_without_batches_is_asked_once_a_minute(bench):
+def test_engine_without_batches_is_asked_once_a_minute(bench: Bench) -> None:
     """The first report finds out; later ones go alone; an engine that has learned it is noticed."""
     handler(bench)
 
-    async def script():
-        original, probes = bench.engine.report, []
+    async def script() -> None:
+        original = bench.engine.report
+        probes: list[object] = []
 
-        async def report(outcomes, poll=None):  # noqa: ARG001 - the port's signature
+        async def report(
+            outcomes: Sequence[Mapping[str, Any]],
+            poll: Mapping[str, Any] | None = None,  # noqa: ARG001 - the port's signature
+        ) -> Mapping[str, Any]:
             probes.append(outcomes)
             raise NotOffered(404, "no such route")
 
@@ -114,7 +124,7 @@ def test_engine_without_batches_is_asked_once_a_minute(bench):
 
 
 LOST = ConnectionFailed("reset", sent=True)
-FAULTS = {
+FAULTS: dict[str, list[Exception]] = {
     "reset before it was sent": [ConnectionFailed("refused", sent=False)],
     "reset after it was sent": [LOST],
     "internal error": [EngineClientError(500, "boom")],
@@ -126,12 +136,12 @@ FAULTS = {
 
 @pytest.mark.parametrize("ours", [True, False], ids=["batches", "single"])
 @pytest.mark.parametrize("fault", FAULTS)
-def test_result_gets_through_whatever_the_network_does(bench, ours, fault):
+def test_result_gets_through_whatever_the_network_does(bench: Bench, ours: bool, fault: str) -> None:
     """The handler runs once, the job ends completed, reports never overlap, and nothing is reported as failed."""
     bench.engine.ours = ours
     handler(bench, seconds=1, result={"x": 1})
 
-    async def script():
+    async def script() -> None:
         bench.engine.add(1)
         await bench.until(lambda: bench.ran)
         bench.engine.faults.extend(FAULTS[fault])
@@ -142,14 +152,14 @@ def test_result_gets_through_whatever_the_network_does(bench, ours, fault):
     assert (bench.engine.failed, bench.engine.overlapping) == ({}, 0)
 
 
-def test_errors_of_handlers_are_reported(bench):
+def test_errors_of_handlers_are_reported(bench: Bench) -> None:
     """Retryable or not, as they say."""
 
     @bench.registry.register("work")
-    async def work(ctx):
+    async def work(ctx: JobContext) -> None:
         raise (NonRetryableError if ctx.variables["final"] else RuntimeError)("no")
 
-    async def script():
+    async def script() -> None:
         bench.engine.add(1, final=True)
         bench.engine.add(1, final=False)
         await bench.until(lambda: len(bench.engine.failed) == 2)
@@ -158,11 +168,11 @@ def test_errors_of_handlers_are_reported(bench):
     assert [each["retryable"] for each in bench.engine.failed.values()] == [False, True]
 
 
-def test_handler_that_is_cancelled_from_elsewhere_has_failed(bench):
+def test_handler_that_is_cancelled_from_elsewhere_has_failed(bench: Bench) -> None:
     """Who awaits a task that somebody cancels does not leave the job hanging."""
 
     @bench.registry.register("work")
-    async def work(_ctx):
+    async def work(_ctx: JobContext) -> None:
         raise asyncio.CancelledError
 
     bench.engine.add(1)
@@ -170,11 +180,11 @@ def test_handler_that_is_cancelled_from_elsewhere_has_failed(bench):
     assert bench.engine.failed["work-0"]["retryable"] is True
 
 
-def test_handlers_registered_later_are_served(bench):
+def test_handlers_registered_later_are_served(bench: Bench) -> None:
     """A registry may grow while the worker runs."""
     bench.engine.add(1)
 
-    async def script():
+    async def script() -> None:
         await asyncio.sleep(1)
         assert not bench.engine.polls
         handler(bench)
@@ -183,7 +193,7 @@ def test_handlers_registered_later_are_served(bench):
     bench.run(script)
 
 
-def test_job_that_comes_again_while_it_is_worked_on_runs_once(bench):
+def test_job_that_comes_again_while_it_is_worked_on_runs_once(bench: Bench) -> None:
     """A handler that outlives its lease at an engine that cannot extend it: one run, one report."""
     bench.engine.ours = False
     bench.engine.add(1)
@@ -193,19 +203,19 @@ def test_job_that_comes_again_while_it_is_worked_on_runs_once(bench):
     assert (bench.ran["work-0"], bench.engine.calls["complete"]) == (1, 1)
 
 
-def test_retry_that_comes_with_the_answer_to_its_failure_runs(bench):
+def test_retry_that_comes_with_the_answer_to_its_failure_runs(bench: Bench) -> None:
     """The engine hands the job out again in the same round trip in which it takes the failure."""
 
     @bench.registry.register("work")
-    async def work(ctx):
+    async def work(ctx: JobContext) -> None:
         bench.ran[ctx.id] += 1
         if bench.ran[ctx.id] < 4:
             raise RuntimeError("not yet")
 
     fail = bench.engine.failed
 
-    class Failed(dict):
-        def __setitem__(self, job_id, failed):
+    class Failed(dict[str, Any]):
+        def __setitem__(self, job_id: str, failed: Any) -> None:
             fail[job_id] = failed
             bench.engine.waiting.appendleft({"id": job_id, "jobType": "work", "variables": {}})
 
@@ -215,19 +225,19 @@ def test_retry_that_comes_with_the_answer_to_its_failure_runs(bench):
     assert (bench.ran["work-0"], bench.engine.handed_out["work-0"]) == (4, 4)
 
 
-def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memory(bench):
+def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memory(bench: Bench) -> None:
     """The handler ran; what it returned is reported for the second delivery too, one report at a time."""
     bench.engine.ours = False
     handler(bench, result={"x": 1})
 
     complete = bench.engine.complete
 
-    async def unheard(job, variables):
+    async def unheard(job: Job, variables: Mapping[str, Any]) -> None:
         if asyncio.get_running_loop().time() < 20:
             raise LOST
         await complete(job, variables)
 
-    async def script():
+    async def script() -> None:
         bench.engine.add(1)
         await bench.until(lambda: bench.engine.completed)
 
@@ -239,14 +249,14 @@ def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memo
     assert bench.engine.overlapping == 0
 
 
-def test_idle_worker_lets_the_engine_hold_its_polls(bench):
+def test_idle_worker_lets_the_engine_hold_its_polls(bench: Bench) -> None:
     """A minute with nothing to do costs thirty calls."""
     handler(bench)
     bench.run(lambda: asyncio.sleep(60))
     assert 29 <= bench.engine.calls["poll"] <= 32
 
 
-def test_idle_worker_backs_off_from_an_engine_that_cannot_hold_polls(bench):
+def test_idle_worker_backs_off_from_an_engine_that_cannot_hold_polls(bench: Bench) -> None:
     """Pauses grow from 5 ms to the poll interval."""
     bench.engine.ours = False
     handler(bench)
@@ -254,7 +264,7 @@ def test_idle_worker_backs_off_from_an_engine_that_cannot_hold_polls(bench):
     assert 118 <= bench.engine.calls["poll"] <= 130
 
 
-def test_connection_is_closed_in_the_end(bench):
+def test_connection_is_closed_in_the_end(bench: Bench) -> None:
     """What was opened for the worker alone is given up."""
     handler(bench)
     bench.run(lambda: asyncio.sleep(1))

@@ -20,6 +20,7 @@ Middleware = Callable[[CallNext, JobContext], Awaitable[Any]]
 
 H = TypeVar("H", bound=Handler)
 M = TypeVar("M", bound=Middleware)
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,18 @@ class HandlerRegistry:
         self._registrations: dict[str, Registration] = {}
         self._middleware: tuple[Middleware, ...] = ()
         self._found: dict[str, Registration] = {}
+
+    @overload  # first, because only from this one do type checkers know what a lambda is called with
+    def register(
+        self,
+        job_type: str,
+        handler: Callable[[JobContext], R],
+        *,
+        max_concurrency: int | None = None,
+        rate_limit: float | None = None,
+        timeout: float | None = None,
+        middleware: Sequence[Middleware] = (),
+    ) -> Callable[..., R]: ...
 
     @overload
     def register(

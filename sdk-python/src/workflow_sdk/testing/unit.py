@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, overload
 
 from workflow_sdk.handler.context import context_of
 from workflow_sdk.handler.registry import HandlerRegistry
@@ -10,7 +10,18 @@ from workflow_sdk.handler.registry import HandlerRegistry
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from workflow_sdk.handler.context import JobContext
+
 JOB_TYPE = "test"
+R = TypeVar("R")
+
+
+@overload  # first, because only from this one do type checkers know what a lambda is called with
+def call(handler: Callable[[JobContext], R], variables: Mapping[str, Any] | None = None, **job_fields: Any) -> R: ...
+
+
+@overload
+def call(handler: Callable[..., R], variables: Mapping[str, Any] | None = None, **job_fields: Any) -> R: ...
 
 
 def call(handler: Callable[..., Any], variables: Mapping[str, Any] | None = None, **job_fields: Any) -> Any:

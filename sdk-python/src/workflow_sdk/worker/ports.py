@@ -21,10 +21,15 @@ Run = Callable[..., Awaitable[Any]]
 class Port(Protocol):
     """One worker's way to the engine. Every call may raise what the client raises."""
 
-    can_wait: bool
-    """Whether a poll can ask to be held, and for how long a lease shall be."""
-    can_batch: bool
-    """Whether there is a `report`; whether the engine has it is another question."""
+    @property
+    def can_wait(self) -> bool:
+        """Whether a poll can ask to be held, and for how long a lease shall be."""
+        ...
+
+    @property
+    def can_batch(self) -> bool:
+        """Whether there is a `report`; whether the engine has it is another question."""
+        ...
 
     async def poll(self, job_types: Sequence[str], max_jobs: int, wait_ms: int, lease_seconds: int) -> list[Job]:
         """Claim at most so many jobs."""

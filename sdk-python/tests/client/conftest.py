@@ -61,7 +61,7 @@ class Driven:
             result = self._runner.run_until_complete(cast("Awaitable[object]", result))
         if type(result).__name__.endswith("InstanceHandle"):
             return Driven(result, self._runner)
-        return list(cast("Iterator[object]", result)) if isinstance(result, Iterator) else result
+        return result
 
 
 @pytest.fixture(scope="session")

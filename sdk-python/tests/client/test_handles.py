@@ -144,4 +144,4 @@ def stub_signal(stub: EngineStub, instance_id: str) -> None:
 def test_watching_what_is_not_there_is_an_error(client: Client) -> None:
     """The answer is the engine's."""
     with pytest.raises(NotFound):
-        client.watch_instance("01JZZZZZZZZZZZZZZZZZZZZZZZ")
+        list(client.watch_instance("01JZZZZZZZZZZZZZZZZZZZZZZZ"))

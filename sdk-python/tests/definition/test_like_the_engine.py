@@ -113,42 +113,16 @@ TYPES = (
     *("PARALLEL_GATEWAY", "JOIN_GATEWAY", "END", "BOUNDARY"),
 )
 REPLACEMENTS: tuple[object, ...] = (
-    None,
-    "",
-    "met",
-    "nowhere",
-    "a\0b",
-    "x" * 300,
-    "\u200b",
-    0,
-    3.0,
-    True,
-    [],
-    [5, "end"],
-    {},
-    {"a": 5},
+    *(None, "", "met", "nowhere", "a\0b", "x" * 300, "\u200b"),
+    *(0, 3.0, True, [], [5, "end"], {}, {"a": 5}),
 )
 NUMBERS = (-1, 0.5, 1, 1.1, 100, 100.5, 101)
 BY_FIELD: dict[str, tuple[object, ...]] = {
     "type": (*TYPES, "string", "boolean"),
     "hitPolicy": ("U", "A", "C+", "C?", "U+", "R#", "F>x"),
     "duration": (
-        "PT0S",
-        "P1Y",
-        "P101Y",
-        "P1.5M",
-        "PT1.5H30M",
-        "PT1.5S",
-        "P1W",
-        "PT",
-        "P1DT",
-        "P100Y",
-        "P36525D",
-        "P36525DT0.001S",
-        "PT1,5S",
-        "P0.5Y",
-        "P0Y",
-        "PT" + "1" * 70 + "S",
+        *("PT0S", "P1Y", "P101Y", "P1.5M", "PT1.5H30M", "PT1.5S", "P1W", "PT", "P1DT", "P100Y", "P36525D"),
+        *("P36525DT0.001S", "PT1,5S", "P0.5Y", "P0Y", "PT" + "1" * 70 + "S"),
     ),
     "decisionTable": ({"rules": [{"then": "end"}], "defaultNextStep": "end"}, {"rules": [{"when": {"a": None}}] * 2}),
     "outputs_schema": (
@@ -372,21 +346,8 @@ def test_both_see_the_same_useless_rules(document: Json) -> None:
 
 
 BROKEN_EXPRESSIONS = [
-    "",
-    " ",
-    "(a",
-    "a)",
-    "[a",
-    "a]",
-    "${a",
-    "a}",
-    "'a",
-    'a"',
-    "a @ b",
-    "a = b",
-    "(a]",
-    "${",
-    "x" * 5000,
+    *("", " ", "(a", "a)", "[a", "a]", "${a", "a}"),
+    *("'a", 'a"', "a @ b", "a = b", "(a]", "${", "x" * 5000),
 ]
 GOOD_EXPRESSIONS = [
     "#a > 1 && ${b} != 'it is'",

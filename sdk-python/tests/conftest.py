@@ -7,6 +7,7 @@ import json
 import selectors
 import threading
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -126,11 +127,11 @@ class _Door(BaseHTTPRequestHandler):
         with suppress(ConnectionError):
             super().handle_one_request()
 
-    def log_message(self, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the standard library's name
         """Stay silent."""
 
 
-def _serve(engine: FakeEngine):
+def _serve(engine: FakeEngine) -> Iterator[FakeEngine]:
     door = type("Door", (_Door,), {"engine": engine})
     server = ThreadingHTTPServer(("127.0.0.1", 0), door)
     server.daemon_threads = True
@@ -147,19 +148,19 @@ def _serve(engine: FakeEngine):
 
 
 @pytest.fixture
-def engine():
+def engine() -> Iterator[FakeEngine]:
     """An engine like ours: holds long polls, hands out lease tokens."""
     yield from _serve(FakeEngine(ours=True))
 
 
 @pytest.fixture
-def old_engine():
+def old_engine() -> Iterator[FakeEngine]:
     """An engine like the original: no long polls, no tokens, null for an empty list."""
     yield from _serve(FakeEngine(ours=False))
 
 
 @pytest.fixture
-def job():
+def job() -> dict[str, Any]:
     """A job as the original engine hands it out."""
     return {
         "id": "job-1",
@@ -176,11 +177,11 @@ def job():
 class _Leaping(selectors.DefaultSelector):
     """Does not wait: where nothing has happened, the loop's time leaps to what is due next."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self.passed = 0.0
 
-    def select(self, timeout=None):
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         events = super().select(0 if timeout is not None else None)
         if not events and timeout:
             self.passed += timeout
@@ -190,15 +191,15 @@ class _Leaping(selectors.DefaultSelector):
 class VirtualLoop(asyncio.SelectorEventLoop):
     """An event loop on which an hour passes in a moment."""
 
-    def __init__(self):
+    def __init__(self) -> None:
         self._leaping = _Leaping()
         super().__init__(self._leaping)
 
-    def time(self):
+    def time(self) -> float:
         return self._leaping.passed
 
 
 @pytest.fixture
-def virtual_loop():
+def virtual_loop() -> type[VirtualLoop]:
     """Give the class of an event loop whose time passes by itself."""
     return VirtualLoop

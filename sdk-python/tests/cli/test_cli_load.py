@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from workflow_sdk.cli import main
@@ -25,7 +27,7 @@ def greet(ctx):
 
 
 @pytest.fixture
-def here(tmp_path, monkeypatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The current folder, with modules that are forgotten afterwards."""
     before = set(sys.modules)
     monkeypatch.chdir(tmp_path)
@@ -38,7 +40,7 @@ def here(tmp_path, monkeypatch):
             del sys.modules[name]
 
 
-def test_the_current_folder_is_importable(here):
+def test_the_current_folder_is_importable(here: Path) -> None:
     """A console script finds modules of the folder it is started in, and attributes below attributes."""
     assert load_registry("cli_workers:registry").job_types() == ["greet"]
     assert load_registry("cli_workers:Holder.inner").job_types() == []
@@ -57,13 +59,13 @@ def test_the_current_folder_is_importable(here):
         ("cli_workers:Holder", "cli_workers:Holder is a class, not a HandlerRegistry. It has empty, registry."),
     ],
 )
-def test_a_wrong_reference_is_explained(reference, sentence, capsys):
+def test_a_wrong_reference_is_explained(reference: str, sentence: str, capsys: pytest.CaptureFixture[str]) -> None:
     """One sentence with the next step, no traceback, exit code 2."""
     assert main(["list", reference], {}) == 2
     assert capsys.readouterr().err == f"workflow-worker: {sentence}\n"
 
 
-def test_a_missing_module_says_where_it_was_looked_for(here, capsys):
+def test_a_missing_module_says_where_it_was_looked_for(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Started in the wrong folder: the sentence names the folder."""
     assert main(["list", "cli_nowhere.workers:registry"], {}) == 2
     told = capsys.readouterr().err
@@ -80,7 +82,9 @@ def test_a_missing_module_says_where_it_was_looked_for(here, capsys):
         ("int('x')\n", "ValueError"),
     ],
 )
-def test_a_broken_module_shows_its_own_traceback(here, source, cause, capsys):
+def test_a_broken_module_shows_its_own_traceback(
+    here: Path, source: str, cause: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The application's own mistake is shown where it is, without our frames."""
     (here / "cli_broken.py").write_text(source)
     assert main(["check", "cli_broken:registry"], {}) == 2
@@ -92,7 +96,7 @@ def test_a_broken_module_shows_its_own_traceback(here, source, cause, capsys):
     )
 
 
-def test_an_empty_registry_is_not_served(capsys):
+def test_an_empty_registry_is_not_served(capsys: pytest.CaptureFixture[str]) -> None:
     """A worker without handlers would poll for nothing; most often the module with the handlers is not imported."""
     assert main(["run", "cli_workers:empty"], {}) == 2
     assert "cli_workers:empty has no handlers." in capsys.readouterr().err

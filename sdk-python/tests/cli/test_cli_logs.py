@@ -6,25 +6,24 @@ import json
 import logging
 import os
 import sys
+from pathlib import Path
 
 from workflow_sdk.cli.changes import Changes
 from workflow_sdk.cli.logs import Facts, JsonLines, TextLines
 
 
-def record(**extra):
+def record(**extra: str) -> logging.LogRecord:
+    made = logging.makeLogRecord({"name": "shop", "levelname": "ERROR", "msg": "%s failed", "args": ("it",), **extra})
     try:
-        1 / 0  # noqa: B018 - for its traceback
+        _ = 1 / 0  # for its traceback
     except ZeroDivisionError:
-        made = logging.makeLogRecord(
-            {"name": "shop", "levelname": "ERROR", "msg": "%s failed", "args": ("it",), **extra}
-        )
         made.exc_info = sys.exc_info()
     made.created, made.msecs = 0.25, 250.0
     Facts({"worker_id": "w"}).filter(made)
     return made
 
 
-def test_json_lines_carry_facts_and_traceback():
+def test_json_lines_carry_facts_and_traceback() -> None:
     """One object: what happened, the job's facts, the worker's id, the traceback; what is empty is left out."""
     line = json.loads(JsonLines().format(record(job_id="j", trace_id="")))
     assert line.pop("exception").endswith("ZeroDivisionError: division by zero")
@@ -38,14 +37,14 @@ def test_json_lines_carry_facts_and_traceback():
     }
 
 
-def test_text_lines_are_for_people():
+def test_text_lines_are_for_people() -> None:
     """Time, level, logger, message, facts; the traceback below."""
     first, second, *_ = TextLines().format(record(job_id="j")).splitlines()
     assert first == "1970-01-01T00:00:00.250Z error    shop: it failed job_id=j worker_id=w"
     assert second.startswith("Traceback")
 
 
-def test_changes_are_those_of_sources(tmp_path):
+def test_changes_are_those_of_sources(tmp_path: Path) -> None:
     """Edited, new and removed .py files count; virtual environments, hidden folders and other files do not."""
     for name in ("a.py", "sub/b.py", "venv/lib/c.py", ".git/d.py", "notes.txt"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -26,7 +26,7 @@ FROM_ENVIRONMENT = {
 }
 
 
-def test_every_option_comes_from_its_variable():
+def test_every_option_comes_from_its_variable() -> None:
     """Each setting of `run` and `check` is read from WORKFLOW_<its name>."""
     _, run = parse(["run"], FROM_ENVIRONMENT)
     _, check = parse(["check"], FROM_ENVIRONMENT)
@@ -35,19 +35,19 @@ def test_every_option_comes_from_its_variable():
     assert {option.variable for option in OPTIONS} == FROM_ENVIRONMENT.keys()
 
 
-def test_the_package_installs_the_command():
+def test_the_package_installs_the_command() -> None:
     """`pip install workflow-sdk` puts `workflow-worker` on the path."""
     project = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
     assert f'[project.scripts]\nworkflow-worker = "{main.__module__}:{main.__name__}"\n' in project
 
 
-def test_the_command_line_wins():
+def test_the_command_line_wins() -> None:
     """What is given by hand overrules the environment, a switch that is turned off too."""
     _, settings = parse(["run", "other:registry", "--parallelism", "2", "--no-reload"], FROM_ENVIRONMENT)
     assert (settings.registry, settings.parallelism, settings.reload) == ("other:registry", 2, False)
 
 
-def test_an_empty_variable_is_none():
+def test_an_empty_variable_is_none() -> None:
     """An empty variable, as a template leaves it, is the default."""
     _, settings = parse(["run", "app:registry"], {"WORKFLOW_PARALLELISM": "", "WORKFLOW_ENGINE": ""})
     assert (settings.parallelism, settings.engine) == (64, "http://127.0.0.1:8080")
@@ -64,7 +64,9 @@ def test_an_empty_variable_is_none():
         (["list"], {}, "Which registry? Name it: workflow-worker list app.workers:registry, or set WORKFLOW_REGISTRY."),
     ],
 )
-def test_a_wrong_value_is_named_with_its_source(arguments, environment, sentence):
+def test_a_wrong_value_is_named_with_its_source(
+    arguments: list[str], environment: dict[str, str], sentence: str
+) -> None:
     """The sentence names the flag or the variable, and what it should be."""
     with pytest.raises(CommandFailed) as caught:
         parse(arguments, environment)
@@ -72,7 +74,7 @@ def test_a_wrong_value_is_named_with_its_source(arguments, environment, sentence
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_the_help_names_every_variable(command, capsys):
+def test_the_help_names_every_variable(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     """`--help` of a command shows each of its options with the variable behind it."""
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"], {})

@@ -4,9 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rochallor_stub import EngineStub
+
+    from .conftest import Help, Start
 
 
-def test_a_dead_process_is_replaced_and_sigterm_ends_all(stub, run, tools):
+def test_a_dead_process_is_replaced_and_sigterm_ends_all(stub: EngineStub, run: Start, tools: type[Help]) -> None:
     """Two workers serve under ids of their own; a killed one comes back; SIGTERM is passed on and waited for."""
     with stub.impatient():
         family = run("--processes", "2")
@@ -26,7 +33,7 @@ def test_a_dead_process_is_replaced_and_sigterm_ends_all(stub, run, tools):
     assert {line["worker_id"] for line in family.said("stopped", 2)} == {"w-1", "w-2"}
 
 
-def test_nobody_is_left_when_the_looking_after_ends_by_force(stub, run):
+def test_nobody_is_left_when_the_looking_after_ends_by_force(stub: EngineStub, run: Start) -> None:
     """The parent is killed and can say nothing; its workers notice, finish and end."""
     with stub.impatient():
         family = run("--processes", "2")
@@ -36,7 +43,7 @@ def test_nobody_is_left_when_the_looking_after_ends_by_force(stub, run):
     assert len(family.said("stopped", 2)) == 2
 
 
-def test_processes_that_cannot_work_are_not_repeated(run, folder):
+def test_processes_that_cannot_work_are_not_repeated(run: Start, folder: Path) -> None:
     """A registry that cannot be loaded ends the whole command with exit code 2 instead of trying for ever."""
     (folder / "app" / "workers.py").write_text("registry = 1\n")
     family = run("--processes", "2")
@@ -44,7 +51,7 @@ def test_processes_that_cannot_work_are_not_repeated(run, folder):
     assert "app.workers:registry is of type int, not a HandlerRegistry." in family.lines[-1]["event"]
 
 
-def test_reload_follows_the_sources(stub, run, folder, tools):
+def test_reload_follows_the_sources(stub: EngineStub, run: Start, folder: Path, tools: type[Help]) -> None:
     """An edit is served a moment later; a broken edit is told and waited out; the worker keeps its id."""
     source = folder / "app" / "workers.py"
     with stub.impatient():

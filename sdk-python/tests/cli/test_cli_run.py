@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 import signal
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from rochallor_stub import EngineStub
+
+    from .conftest import Help, Start
 
 FOREVER = """
 import threading
@@ -23,7 +30,7 @@ def greet(ctx):
 """
 
 
-def test_jobs_are_served_until_sigterm(stub, run, tools):
+def test_jobs_are_served_until_sigterm(stub: EngineStub, run: Start, tools: type[Help]) -> None:
     """A registry from the current folder serves an instance; SIGTERM ends the worker with exit code 0."""
     worker = run()
     assert tools.ended(stub, tools.start_greeting(stub)) == {"greeting": "hello"}
@@ -33,7 +40,7 @@ def test_jobs_are_served_until_sigterm(stub, run, tools):
     assert worker.said("stopped")[0]["worker_id"] == "w"
 
 
-def test_grpc_is_chosen_by_the_address(stub, command, tools):
+def test_grpc_is_chosen_by_the_address(stub: EngineStub, command: Start, tools: type[Help]) -> None:
     """`grpc://HOST:PORT` serves over gRPC; every option can come from the environment."""
     worker = command(
         "run",
@@ -49,7 +56,7 @@ def test_grpc_is_chosen_by_the_address(stub, command, tools):
         assert worker.code() == 0
 
 
-def test_ready_once_a_poll_was_answered(stub, run, tools):
+def test_ready_once_a_poll_was_answered(stub: EngineStub, run: Start, tools: type[Help]) -> None:
     """While the engine refuses every poll the worker is alive and not ready; with the first answer it is ready."""
     stub.faults.status("pollJobs", status=503, times=None)
     worker = run()
@@ -61,7 +68,9 @@ def test_ready_once_a_poll_was_answered(stub, run, tools):
         tools.until(lambda: tools.fetch(worker.health + "/readyz") == (200, "ready\n"))
 
 
-def test_health_answers_while_handlers_block_and_tells_of_stopping(stub, run, folder, tools):
+def test_health_answers_while_handlers_block_and_tells_of_stopping(
+    stub: EngineStub, run: Start, folder: Path, tools: type[Help]
+) -> None:
     """With every slot blocked the health port answers; a stop waits for the handler, and is told as not ready."""
     (folder / "app" / "workers.py").write_text(tools.head + WAITS)
     instance_id = tools.start_greeting(stub)
@@ -77,7 +86,9 @@ def test_health_answers_while_handlers_block_and_tells_of_stopping(stub, run, fo
 
 
 @pytest.mark.parametrize("kind", ["def", "async def"])
-def test_a_second_signal_leaves_a_blocked_handler_behind(stub, run, folder, tools, kind):
+def test_a_second_signal_leaves_a_blocked_handler_behind(
+    stub: EngineStub, run: Start, folder: Path, tools: type[Help], kind: str
+) -> None:
     """A handler that never returns cannot keep a process that was told twice to end, wherever it blocks."""
     (folder / "app" / "workers.py").write_text(tools.head + WAITS.replace("def greet", f"{kind} greet"))
     tools.start_greeting(stub)
@@ -89,7 +100,9 @@ def test_a_second_signal_leaves_a_blocked_handler_behind(stub, run, folder, tool
     assert worker.code() == (0 if kind == "def" else -signal.SIGALRM)
 
 
-def test_metrics_count_jobs_beside_the_applications_own(stub, run, folder, tools):
+def test_metrics_count_jobs_beside_the_applications_own(
+    stub: EngineStub, run: Start, folder: Path, tools: type[Help]
+) -> None:
     """`/metrics` has the worker's series and those that the application registered by itself."""
     own = "from prometheus_client import Counter\nCounter('greeted', 'Greeted.').inc(3)\n"
     (folder / "app" / "workers.py").write_text(tools.greet + own)
@@ -100,7 +113,7 @@ def test_metrics_count_jobs_beside_the_applications_own(stub, run, folder, tools
     assert "greeted_total 3.0" in page
 
 
-def test_an_import_error_is_told_with_its_own_traceback(run, folder):
+def test_an_import_error_is_told_with_its_own_traceback(run: Start, folder: Path) -> None:
     """A mistake in the application's module: its traceback, without our frames, one sentence, exit code 2."""
     (folder / "app" / "workers.py").write_text("def broken():\n    1 / 0\nbroken()\n")
     worker = run()
@@ -116,7 +129,9 @@ def test_an_import_error_is_told_with_its_own_traceback(run, folder):
     )
 
 
-def test_a_thread_that_never_ends_cannot_keep_the_process(stub, run, folder, tools):
+def test_a_thread_that_never_ends_cannot_keep_the_process(
+    stub: EngineStub, run: Start, folder: Path, tools: type[Help]
+) -> None:
     """Python waits for every thread on its way out; a worker that has stopped waits a while and then leaves."""
     (folder / "app" / "workers.py").write_text(tools.greet + FOREVER)
     with stub.impatient():

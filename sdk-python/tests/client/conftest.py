@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import pytest
 from workflow_sdk.client.async_grpc import AsyncGrpcEngineClient
 from workflow_sdk.client.async_rest import AsyncRestEngineClient
+from workflow_sdk.client.face import Client
 from workflow_sdk.client.grpc import GrpcEngineClient
 from workflow_sdk.client.rest import RestEngineClient
+
+if TYPE_CHECKING:
+    from rochallor_stub import EngineStub
 
 FACES = {
     "rest": RestEngineClient,
@@ -19,33 +24,48 @@ FACES = {
 }
 
 
-async def _listed(items):
+class Drive(Protocol):
+    """`drive(face, where, **settings)`: one of FACES, as if it blocked."""
+
+    def __call__(self, face: str, where: str, **settings: Any) -> Client: ...
+
+
+async def _listed(items: AsyncIterator[object]) -> list[object]:
     return [item async for item in items]
 
 
 class Driven:
-    """A client, or anything it returned, on which every method can be called as if it blocked."""
+    """A client, or anything it returned, on which every method can be called as if it blocked.
 
-    def __init__(self, target, runner):
+    Type checkers are told that it is a blocking client: `surface/test_faces.py` holds the two kinds alike.
+    """
+
+    def __init__(self, target: object, runner: asyncio.AbstractEventLoop) -> None:
         self.target = target
         self._runner = runner
 
-    def __getattr__(self, name):
+    def __getattr__(self, name: str) -> Any:
         found = getattr(self.target, name)
-        return (lambda *args, **kwargs: self._done(found(*args, **kwargs))) if callable(found) else found
+        if not callable(found):
+            return found
 
-    def _done(self, result):
+        def blocking(*args: Any, **kwargs: Any) -> object:
+            return self._done(found(*args, **kwargs))
+
+        return blocking
+
+    def _done(self, result: object) -> object:
         if isinstance(result, AsyncIterator):
-            return self._runner.run_until_complete(_listed(result))
+            return self._runner.run_until_complete(_listed(cast("AsyncIterator[object]", result)))
         if isinstance(result, Awaitable):
-            result = self._runner.run_until_complete(result)
+            result = self._runner.run_until_complete(cast("Awaitable[object]", result))
         if type(result).__name__.endswith("InstanceHandle"):
             return Driven(result, self._runner)
-        return result if isinstance(result, (dict, list, str, type(None))) else list(result)
+        return result
 
 
 @pytest.fixture(scope="session")
-def loop():
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
     """The loop that asynchronous clients of tests live on."""
     made = asyncio.new_event_loop()
     yield made
@@ -54,12 +74,12 @@ def loop():
 
 
 @pytest.fixture
-def drive(loop):
+def drive(loop: asyncio.AbstractEventLoop) -> Iterator[Drive]:
     """`drive(face, where, **settings)`: a client to call as if it blocked; closed in the end."""
-    made = []
+    made: list[Client] = []
 
-    def make(face, where, **settings):
-        made.append(Driven(FACES[face](where, **settings), loop))
+    def make(face: str, where: str, **settings: Any) -> Client:
+        made.append(cast("Client", Driven(FACES[face](where, **settings), loop)))
         return made[-1]
 
     yield make
@@ -68,7 +88,7 @@ def drive(loop):
 
 
 @pytest.fixture
-def stub():
+def stub() -> Iterator[EngineStub]:
     """An engine in virtual time, over both transports."""
     found = pytest.importorskip("rochallor_stub", reason="the engine's test double needs Python 3.11")
     with found.EngineStub() as engine:
@@ -76,6 +96,6 @@ def stub():
 
 
 @pytest.fixture(params=FACES)
-def client(request, stub, drive):
+def client(request: pytest.FixtureRequest, stub: EngineStub, drive: Drive) -> Client:
     """Each of the four clients in turn, connected with the stub."""
     return drive(request.param, stub.url if "rest" in request.param else stub.grpc_target)

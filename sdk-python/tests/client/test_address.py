@@ -21,7 +21,9 @@ NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
         ({"http_proxy": "http://p:3128"}, "not a url", None),
     ],
 )
-def test_proxy_is_the_environment_s(monkeypatch, environment, url, proxy):
+def test_proxy_is_the_environment_s(
+    monkeypatch: pytest.MonkeyPatch, environment: dict[str, str], url: str, proxy: str | None
+) -> None:
     """As curl and httpx read it."""
     for name in NAMES:
         monkeypatch.delenv(name, raising=False)
@@ -38,7 +40,7 @@ def test_proxy_is_the_environment_s(monkeypatch, environment, url, proxy):
         ("https://ann:secret@engine.example.org/base", "https://engine.example.org/base"),
     ],
 )
-def test_password_is_not_shown(url, shown):
+def test_password_is_not_shown(url: str, shown: str) -> None:
     """Errors and reprs end in logs."""
     assert shown_url(url) == shown
 
@@ -54,6 +56,6 @@ def test_password_is_not_shown(url, shown):
         ("::1", "::1"),
     ],
 )
-def test_host_of_a_grpc_target(target, host):
+def test_host_of_a_grpc_target(target: str, host: str) -> None:
     """Whatever form gRPC takes."""
     assert host_of(target) == host

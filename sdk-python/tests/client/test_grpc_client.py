@@ -7,30 +7,43 @@ from __future__ import annotations
 import json
 import socket
 import threading
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
 
 import grpc
 import pytest
 from google.protobuf import any_pb2, duration_pb2, struct_pb2, timestamp_pb2
-from google.rpc import code_pb2, error_details_pb2, status_pb2
+from google.protobuf.message import Message
+from google.rpc import (  # pyright: ignore[reportMissingTypeStubs]  # generated, no type hints
+    code_pb2,
+    error_details_pb2,
+    status_pb2,
+)
 from grpc_status import rpc_status
 from rochallor_proto import engine_pb2 as pb
 from rochallor_proto import engine_pb2_grpc
 from workflow_sdk import errors
+from workflow_sdk.client.base import BaseEngineClient
 from workflow_sdk.client.grpc import GrpcEngineClient
 from workflow_sdk.client.rest import RestEngineClient
 
+if TYPE_CHECKING:
+    from ..conftest import FakeEngine
+
+# The library has no type hints.
+_to_status: Callable[[status_pb2.Status], grpc.Status] = rpc_status.to_status  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
 BIG = 2**60 + 1
 
 
-def _struct(**values):
+def _struct(**values: Any) -> struct_pb2.Struct:
     struct = struct_pb2.Struct()
     struct.update(values)
     return struct
 
 
-def _at(text):
+def _at(text: str) -> timestamp_pb2.Timestamp:
     stamp = timestamp_pb2.Timestamp()
     stamp.FromDatetime(datetime.fromisoformat(text).replace(tzinfo=timezone.utc))
     return stamp
@@ -39,25 +52,28 @@ def _at(text):
 class Servicer(engine_pb2_grpc.WorkflowEngineServicer):
     """Answers every call with the response a test set for it, or fails with the status it set."""
 
-    def __init__(self):
-        self.responses, self.requests, self.failures = {}, [], {}
+    def __init__(self) -> None:
+        self.target = ""
+        self.responses: dict[str, Message] = {}
+        self.requests: list[Any] = []  # each test knows the message of its call
+        self.failures: dict[str, grpc.StatusCode | status_pb2.Status] = {}
         self.open = threading.Event()
         self.open.set()
 
-    def answer(self, rpc, request, context):
+    def answer(self, rpc: str, request: Message, context: grpc.ServicerContext) -> Message:
         self.requests.append(request)
         self.open.wait(10)
         failure = self.failures.get(rpc)
         if isinstance(failure, grpc.StatusCode):
             context.abort(failure, "a sentence")
         elif failure is not None:
-            context.abort_with_status(rpc_status.to_status(failure))
+            context.abort_with_status(_to_status(failure))
         if rpc in self.responses:
             return self.responses[rpc]
         return getattr(pb, f"{rpc}Response")()
 
 
-def _method(rpc):
+def _method(rpc: str) -> Callable[[Servicer, Message, grpc.ServicerContext], Message]:
     return lambda self, request, context: self.answer(rpc, request, context)
 
 
@@ -66,10 +82,10 @@ for _rpc in pb.DESCRIPTOR.services_by_name["WorkflowEngine"].methods_by_name:
 
 
 @pytest.fixture
-def server():
+def server() -> Iterator[Servicer]:
     servicer = Servicer()
     server = grpc.server(ThreadPoolExecutor(2))
-    engine_pb2_grpc.add_WorkflowEngineServicer_to_server(servicer, server)
+    engine_pb2_grpc.add_WorkflowEngineServicer_to_server(servicer, server)  # pyright: ignore[reportUnknownMemberType]  # generated, no type hints
     servicer.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     yield servicer
@@ -78,12 +94,12 @@ def server():
 
 
 @pytest.fixture
-def client(server):
+def client(server: Servicer) -> Iterator[GrpcEngineClient]:
     with GrpcEngineClient(server.target) as client:
         yield client
 
 
-INSTANCE = {
+INSTANCE: dict[str, Any] = {
     "id": "i",
     "definitionId": "d",
     "definitionVersion": 2,
@@ -106,7 +122,7 @@ INSTANCE_MESSAGE = pb.WorkflowInstance(
     failure_reason="why",
     revision=7,
 )
-STEP = {
+STEP: dict[str, Any] = {
     "id": "e",
     "instanceId": "i",
     "stepId": "s",
@@ -166,7 +182,8 @@ JOB_MESSAGE = pb.Job(
     attempt=1,
 )
 
-SAME = [
+Same = tuple[Callable[[BaseEngineClient], object], str, object, str, dict[str, Any]]
+SAME: list[Same] = [
     # call, REST path and body, rpc and response
     (lambda c: c.get_instance("i"), "/v1/instances/i", INSTANCE, "GetInstance", {"instance": INSTANCE_MESSAGE}),
     (
@@ -237,7 +254,9 @@ SAME = [
 
 
 @pytest.mark.parametrize("same", SAME, ids=[f"{each[3]}-{i}" for i, each in enumerate(SAME)])
-def test_both_transports_give_the_same_result(engine, server, client, same):
+def test_both_transports_give_the_same_result(
+    engine: FakeEngine, server: Servicer, client: GrpcEngineClient, same: Same
+) -> None:
     """What the engine says over gRPC reads exactly like what it says over REST."""
     call, path, body, rpc, response = same
     engine.answer(path, 200, body)
@@ -246,7 +265,7 @@ def test_both_transports_give_the_same_result(engine, server, client, same):
         assert call(client) == call(rest)
 
 
-def test_a_poll_asks_for_exact_variables(server, client):
+def test_a_poll_asks_for_exact_variables(server: Servicer, client: GrpcEngineClient) -> None:
     """Jobs come with their variables as JSON, so that integers are exact."""
     client.poll_jobs("w", ["a"], 5, wait_ms=100, lease_seconds=9)
     assert server.requests == [
@@ -256,35 +275,37 @@ def test_a_poll_asks_for_exact_variables(server, client):
     ]
 
 
-def test_a_fenced_result_travels_as_json(server, client):
+def test_a_fenced_result_travels_as_json(server: Servicer, client: GrpcEngineClient) -> None:
     """With a lease token the engine is ours, so a result keeps integers beyond 2^53."""
     client.complete_job("j", "w", {"n": BIG}, lease_token="t")
     assert server.requests[0].variables_json == f'{{"n":{BIG}}}'.encode()
     assert not server.requests[0].HasField("variables_to_set")
 
 
-def test_a_result_for_an_older_engine_travels_as_struct(server, client):
+def test_a_result_for_an_older_engine_travels_as_struct(server: Servicer, client: GrpcEngineClient) -> None:
     """Without a token the engine may skip variables_json, so the Struct it knows is used."""
     client.complete_job("j", "w", {"n": 1})
     assert server.requests[0].variables_to_set == _struct(n=1)
     assert server.requests[0].variables_json == b""
 
 
-def test_a_number_that_would_be_rounded_does_not_leave(server, client):
+def test_a_number_that_would_be_rounded_does_not_leave(server: Servicer, client: GrpcEngineClient) -> None:
     """Where gRPC has only doubles, a larger integer is refused instead of changed."""
     with pytest.raises(errors.InvalidVariables, match=r"^/variables/a/1: .*use REST"):
         client.start_instance("d", {"a": [1, BIG]})
     assert server.requests == []
 
 
-def test_variables_that_an_older_engine_leaves_out_are_read_from_the_instance(server, client):
+def test_variables_that_an_older_engine_leaves_out_are_read_from_the_instance(
+    server: Servicer, client: GrpcEngineClient
+) -> None:
     """A job that comes without variables is completed with its instance's."""
     server.responses["PollJobs"] = pb.PollJobsResponse(jobs=[pb.Job(id="j", job_type="a", instance_id="i")])
     server.responses["GetInstance"] = pb.GetInstanceResponse(instance=INSTANCE_MESSAGE)
     assert client.poll_jobs("w", ["a"])[0]["variables"] == INSTANCE["variables"]
 
 
-def test_a_job_whose_variables_cannot_be_had_is_left_to_its_lease(server, client):
+def test_a_job_whose_variables_cannot_be_had_is_left_to_its_lease(server: Servicer, client: GrpcEngineClient) -> None:
     """A handler never runs on an empty map that should not be empty."""
     server.responses["PollJobs"] = pb.PollJobsResponse(jobs=[pb.Job(id="j", job_type="a", instance_id="i")])
     server.failures["GetInstance"] = grpc.StatusCode.NOT_FOUND
@@ -325,14 +346,14 @@ DEFINITION = {
 }
 
 
-def test_a_definition_survives_the_round_trip_in_the_authors_order(server, client):
+def test_a_definition_survives_the_round_trip_in_the_authors_order(server: Servicer, client: GrpcEngineClient) -> None:
     """What was uploaded comes back the same, the order of conditions and table columns included."""
     client.upload_definition(DEFINITION)
     server.responses["GetDefinition"] = pb.GetDefinitionResponse(definition=server.requests[0].definition)
     assert json.dumps(client.get_definition("d"), sort_keys=False) == json.dumps(DEFINITION)
 
 
-def test_an_order_that_the_author_gave_beside_the_map_wins(server, client):
+def test_an_order_that_the_author_gave_beside_the_map_wins(server: Servicer, client: GrpcEngineClient) -> None:
     """Conditions as a list are sent as they are, and not a second time from the map."""
     ordered = [{"expression": "b", "nextStep": "x"}, {"expression": "a", "nextStep": "y"}]
     step = {"id": "s", "conditionalNextSteps": {"a": "y", "b": "x"}, "orderedConditions": ordered}
@@ -342,7 +363,7 @@ def test_an_order_that_the_author_gave_beside_the_map_wins(server, client):
     assert sent.input_schema.fields["required"].list_value.values[0].string_value == "x"
 
 
-def test_a_bare_map_of_an_older_engine_is_read_in_a_stable_order(server, client):
+def test_a_bare_map_of_an_older_engine_is_read_in_a_stable_order(server: Servicer, client: GrpcEngineClient) -> None:
     """Conditions without an order come in lexicographic order."""
     step = pb.WorkflowStep(id="a", type=pb.STEP_TYPE_DECISION, conditional_next_steps={"z": "b", "a": "c"})
     server.responses["GetDefinition"] = pb.GetDefinitionResponse(definition=pb.WorkflowDefinition(steps=[step]))
@@ -358,7 +379,9 @@ def test_a_bare_map_of_an_older_engine_is_read_in_a_stable_order(server, client)
         ({"steps": {"id": "a"}}, "FIELD_INVALID", "/steps"),
     ],
 )
-def test_a_mistake_that_the_message_cannot_carry_is_a_bad_request(client, definition, code, pointer):
+def test_a_mistake_that_the_message_cannot_carry_is_a_bad_request(
+    client: GrpcEngineClient, definition: dict[str, Any], code: str, pointer: str
+) -> None:
     """A field or value that gRPC has no place for is refused as REST's engine would."""
     with pytest.raises(errors.BadRequest) as caught:
         client.upload_definition(definition)
@@ -382,7 +405,9 @@ def test_a_mistake_that_the_message_cannot_carry_is_a_bad_request(client, defini
     ],
     ids=lambda each: getattr(each, "name", None) or each.__name__,
 )
-def test_status_becomes_its_kind(server, client, status, kind):
+def test_status_becomes_its_kind(
+    server: Servicer, client: GrpcEngineClient, status: grpc.StatusCode, kind: type[errors.EngineClientError]
+) -> None:
     """A bare status raises the class that REST would have raised."""
     server.failures["GetInstance"] = status
     with pytest.raises(kind) as caught:
@@ -390,7 +415,7 @@ def test_status_becomes_its_kind(server, client, status, kind):
     assert (type(caught.value), caught.value.message) == (kind, "a sentence")
 
 
-def _packed(message):
+def _packed(message: Message) -> any_pb2.Any:
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed
@@ -405,7 +430,9 @@ def _packed(message):
         ("CONFLICT", errors.Conflict),
     ],
 )
-def test_the_details_say_which_of_two_errors_with_one_status(server, client, reason, kind):
+def test_the_details_say_which_of_two_errors_with_one_status(
+    server: Servicer, client: GrpcEngineClient, reason: str, kind: type[errors.EngineClientError]
+) -> None:
     """ErrorInfo tells apart what shares a gRPC status."""
     info = _packed(error_details_pb2.ErrorInfo(reason=reason))
     server.failures["PollJobs"] = status_pb2.Status(code=code_pb2.FAILED_PRECONDITION, message="m", details=[info])
@@ -414,7 +441,7 @@ def test_the_details_say_which_of_two_errors_with_one_status(server, client, rea
     assert type(caught.value) is kind
 
 
-def test_an_error_carries_all_the_engine_said(server, client):
+def test_an_error_carries_all_the_engine_said(server: Servicer, client: GrpcEngineClient) -> None:
     """Violations and the time to wait arrive with the error."""
     violation = {"field": "/name", "description": "a name", "reason": "NAME_REQUIRED"}
     details = [
@@ -430,7 +457,7 @@ def test_an_error_carries_all_the_engine_said(server, client):
     assert caught.value.retry_after == 1.5
 
 
-def test_a_refused_connection_was_never_sent():
+def test_a_refused_connection_was_never_sent() -> None:
     """When nobody listens, the error says that the request did not leave."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -440,7 +467,7 @@ def test_a_refused_connection_was_never_sent():
     assert (caught.value.sent, caught.value.status_code) == (False, 0)
 
 
-def test_a_call_that_takes_too_long_may_have_been_sent(server):
+def test_a_call_that_takes_too_long_may_have_been_sent(server: Servicer) -> None:
     """A deadline that passes leaves open what the engine did."""
     server.open.clear()
     with GrpcEngineClient(server.target, timeout=0.05) as client, pytest.raises(errors.ConnectionFailed) as caught:
@@ -448,7 +475,7 @@ def test_a_call_that_takes_too_long_may_have_been_sent(server):
     assert caught.value.sent
 
 
-def test_an_operation_without_a_grpc_half_says_so(client):
+def test_an_operation_without_a_grpc_half_says_so(client: GrpcEngineClient) -> None:
     """The deprecated task route exists only over REST."""
     with (
         pytest.warns(DeprecationWarning, match="dropped"),

@@ -4,22 +4,28 @@ from __future__ import annotations
 
 import socket
 import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from workflow_sdk import errors
 from workflow_sdk.client.rest import RestEngineClient
 from workflow_sdk.retry.policy import ONCE
 
+if TYPE_CHECKING:
+    from ..conftest import FakeEngine
+
+Call = Callable[[RestEngineClient], object]
 BIG = 2**60 + 1
 
 
 @pytest.fixture
-def client(engine):
+def client(engine: FakeEngine) -> Iterator[RestEngineClient]:
     with RestEngineClient(engine.url, retries=ONCE) as client:
         yield client
 
 
-SENT = [
+SENT: list[tuple[Call, str, object]] = [
     # call, request line, body
     (
         lambda c: c.upload_definition({"id": "d", "name": "n", "steps": []}),
@@ -74,7 +80,7 @@ SENT = [
 
 
 @pytest.mark.parametrize(("call", "line", "body"), SENT, ids=[line for _, line, _ in SENT])
-def test_request(engine, client, call, line, body):
+def test_request(engine: FakeEngine, client: RestEngineClient, call: Call, line: str, body: object) -> None:
     """Each operation sends the contract's method, path and body, and leaves out what is absent."""
     engine.answer(line.split()[1], 200, {"id": "x", "instance": {}})
     call(client)
@@ -82,27 +88,27 @@ def test_request(engine, client, call, line, body):
     assert (f"{sent.method} {sent.path}", sent.body) == (line, body)
 
 
-def test_a_revision_travels_as_if_match(engine, client):
+def test_a_revision_travels_as_if_match(engine: FakeEngine, client: RestEngineClient) -> None:
     """A change on a condition names the revision it expects."""
     engine.answer("/v1/instances/i/cancel", 200, {"id": "i"})
     client.cancel_instance("i", expected_revision=7)
     assert engine.exchanges[0].headers["If-Match"] == '"7"'
 
 
-def test_the_deprecated_task_route_warns(engine, client):
+def test_the_deprecated_task_route_warns(engine: FakeEngine, client: RestEngineClient) -> None:
     """Who completes a task by its own id is told what to use instead."""
     engine.answer("/v1/user-tasks/t/complete", 204)
     with pytest.warns(DeprecationWarning, match="complete_user_task_step"):
         client.complete_user_task("t")
 
 
-def test_integers_come_back_exactly(engine, client):
+def test_integers_come_back_exactly(engine: FakeEngine, client: RestEngineClient) -> None:
     """A number beyond 2^53 is not rounded."""
     engine.answer("/v1/instances/i", 200, {"id": "i", "variables": {"n": BIG}})
     assert client.get_instance("i")["variables"] == {"n": BIG}
 
 
-def test_old_history_is_read_under_todays_names(engine, client):
+def test_old_history_is_read_under_todays_names(engine: FakeEngine, client: RestEngineClient) -> None:
     """History with capitalised names and nulls reads like ours."""
     old = {
         "ID": "e",
@@ -129,7 +135,9 @@ def test_old_history_is_read_under_todays_names(engine, client):
     ]
 
 
-NULLS = [
+Null = tuple[Call, str, object, object]
+NULLS: list[Null] = [
+    # call, path, answer, what it reads as
     (lambda c: c.poll_jobs("w", ["a"]), "/v1/jobs/poll", {"jobs": None}, []),
     (lambda c: c.get_instance_history("i"), "/v1/instances/i/history", {"items": None}, []),
     (lambda c: c.get_instance_history("i"), "/v1/instances/i/history", None, []),
@@ -149,7 +157,7 @@ NULLS = [
 
 
 @pytest.mark.parametrize("case", NULLS, ids=[str(each[1:3]) for each in NULLS])
-def test_null_reads_as_empty(engine, client, case):
+def test_null_reads_as_empty(engine: FakeEngine, client: RestEngineClient, case: Null) -> None:
     """Where the older engine answers null, the result is an empty list or map."""
     call, path, answer, expected = case
     engine.answer(path, 200, answer)
@@ -157,7 +165,9 @@ def test_null_reads_as_empty(engine, client, case):
 
 
 @pytest.mark.parametrize(("code", "status", "kind"), [row for row in errors.KINDS if row[0] != "business-key-in-use"])
-def test_status_becomes_its_kind(engine, client, code, status, kind):
+def test_status_becomes_its_kind(
+    engine: FakeEngine, client: RestEngineClient, code: str, status: int, kind: type[errors.EngineClientError]
+) -> None:
     """Every status of the contract raises its own class with the contract's word."""
     engine.answer("/v1/instances/i", status, {"error": "x", "message": "a sentence", "reason": "a sentence"})
     with pytest.raises(kind) as caught:
@@ -165,7 +175,7 @@ def test_status_becomes_its_kind(engine, client, code, status, kind):
     assert (type(caught.value), caught.value.status_code, caught.value.code) == (kind, status, code)
 
 
-def test_an_error_carries_all_the_engine_said(engine, client):
+def test_an_error_carries_all_the_engine_said(engine: FakeEngine, client: RestEngineClient) -> None:
     """Sentence, details and the time to wait arrive with the error."""
     details = [{"code": "NAME_REQUIRED", "pointer": "/name", "message": "a name"}]
     engine.answer("/v1/definitions", 429, {"error": "x", "message": "slow down", "details": details}, Retry_After="3")
@@ -174,7 +184,7 @@ def test_an_error_carries_all_the_engine_said(engine, client):
     assert (caught.value.message, caught.value.details, caught.value.retry_after) == ("slow down", details, 3.0)
 
 
-def test_a_key_in_use_is_told_from_other_conflicts(engine, client):
+def test_a_key_in_use_is_told_from_other_conflicts(engine: FakeEngine, client: RestEngineClient) -> None:
     """REST says `conflict` for both; the sentence tells which."""
     engine.answer("/v1/instances", 409, {"error": "conflict", "reason": "business key already in use: k"})
     with pytest.raises(errors.BusinessKeyInUse):
@@ -182,14 +192,16 @@ def test_a_key_in_use_is_told_from_other_conflicts(engine, client):
 
 
 @pytest.mark.parametrize("body", ["404 page not found\n", ["odd"], None, {"error": "not-found"}])
-def test_an_answer_that_is_no_error_body_is_still_an_error(engine, client, body):
+def test_an_answer_that_is_no_error_body_is_still_an_error(
+    engine: FakeEngine, client: RestEngineClient, body: object
+) -> None:
     """A proxy's or a router's plain text becomes the typed error of its status."""
     engine.answer("/v1/instances/i", 404, body)
     with pytest.raises(errors.NotFound):
         client.get_instance("i")
 
 
-def test_an_answer_that_is_not_json_is_an_error(engine, client):
+def test_an_answer_that_is_not_json_is_an_error(engine: FakeEngine, client: RestEngineClient) -> None:
     """A web page with status 200 is no result."""
     engine.answer("/v1/instances/i", 200, "<html>")
     with pytest.raises(errors.EngineClientError, match="workflow engine at this URL"):
@@ -197,14 +209,16 @@ def test_an_answer_that_is_not_json_is_an_error(engine, client):
 
 
 @pytest.mark.parametrize("variables", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}, {"x": "\ud800"}])
-def test_what_is_not_json_does_not_leave(engine, client, variables):
+def test_what_is_not_json_does_not_leave(
+    engine: FakeEngine, client: RestEngineClient, variables: dict[str, object]
+) -> None:
     """Variables that are not JSON are refused before anything is sent, without showing the value."""
     with pytest.raises(errors.InvalidVariables):
         client.complete_job("j", "w", variables)
     assert engine.exchanges == []
 
 
-def test_a_refused_connection_was_never_sent():
+def test_a_refused_connection_was_never_sent() -> None:
     """When nobody listens, the error says that the request did not leave."""
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -214,7 +228,7 @@ def test_a_refused_connection_was_never_sent():
     assert (caught.value.sent, caught.value.status_code) == (False, 0)
 
 
-def test_a_lost_answer_may_have_been_sent(engine, client):
+def test_a_lost_answer_may_have_been_sent(engine: FakeEngine, client: RestEngineClient) -> None:
     """When the connection breaks after the request, the error says that it may have arrived."""
     engine.hang_up("/v1/instances/i")
     with pytest.raises(errors.ConnectionFailed) as caught:
@@ -222,7 +236,7 @@ def test_a_lost_answer_may_have_been_sent(engine, client):
     assert caught.value.sent
 
 
-def test_waiting_does_not_count_against_the_timeout(engine):
+def test_waiting_does_not_count_against_the_timeout(engine: FakeEngine) -> None:
     """A held poll lasts as long as it was allowed to, however short the timeout."""
     with RestEngineClient(engine.url, timeout=0.2) as client:
         began = time.monotonic()

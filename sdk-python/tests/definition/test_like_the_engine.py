@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterable, Iterator
 from copy import deepcopy
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from workflow_sdk.definition.rules import problems_of
+from workflow_sdk.json_types import is_dict, is_list
 
 engine = pytest.importorskip("rochallor.core.definition", reason="the engine is not installed beside the SDK")
 
-DETAILED = {
+Json = dict[str, Any]
+Way = tuple[str | int, ...]
+"""Keys and indices from the whole document to a place."""
+Finding = tuple[str, str, str]
+"""Severity, code, pointer."""
+Judged = tuple[object, list[Finding], list[Finding]]
+"""A damage, what the SDK and what the engine find."""
+
+DETAILED: Json = {
     # One definition with every field of the format, to be damaged in every place.
     "id": "LOS::loan",
     "version": 3,
@@ -101,28 +112,17 @@ TYPES = (
     *("SERVICE_TASK", "USER_TASK", "WAIT", "DECISION", "DECISION_TABLE", "TRANSFORMATION"),
     *("PARALLEL_GATEWAY", "JOIN_GATEWAY", "END", "BOUNDARY"),
 )
-REPLACEMENTS = (None, "", "met", "nowhere", "a\0b", "x" * 300, "\u200b", 0, 3.0, True, [], [5, "end"], {}, {"a": 5})
+REPLACEMENTS: tuple[object, ...] = (
+    *(None, "", "met", "nowhere", "a\0b", "x" * 300, "\u200b"),
+    *(0, 3.0, True, [], [5, "end"], {}, {"a": 5}),
+)
 NUMBERS = (-1, 0.5, 1, 1.1, 100, 100.5, 101)
-BY_FIELD = {
+BY_FIELD: dict[str, tuple[object, ...]] = {
     "type": (*TYPES, "string", "boolean"),
     "hitPolicy": ("U", "A", "C+", "C?", "U+", "R#", "F>x"),
     "duration": (
-        "PT0S",
-        "P1Y",
-        "P101Y",
-        "P1.5M",
-        "PT1.5H30M",
-        "PT1.5S",
-        "P1W",
-        "PT",
-        "P1DT",
-        "P100Y",
-        "P36525D",
-        "P36525DT0.001S",
-        "PT1,5S",
-        "P0.5Y",
-        "P0Y",
-        "PT" + "1" * 70 + "S",
+        *("PT0S", "P1Y", "P101Y", "P1.5M", "PT1.5H30M", "PT1.5S", "P1W", "PT", "P1DT", "P100Y", "P36525D"),
+        *("P36525DT0.001S", "PT1,5S", "P0.5Y", "P0Y", "PT" + "1" * 70 + "S"),
     ),
     "decisionTable": ({"rules": [{"then": "end"}], "defaultNextStep": "end"}, {"rules": [{"when": {"a": None}}] * 2}),
     "outputs_schema": (
@@ -144,7 +144,7 @@ BY_FIELD = {
     "metadata": ({"deep": [[[[1]]]]},),
     "steps": ([{"id": "a", "type": "END", "name": "A"}] * 2, [{}, {}], [5, {"id": "end", "name": "E", "type": "END"}]),
 }
-NEW_FIELDS = {
+NEW_FIELDS: dict[str, object] = {
     "inputSchema": {"properties": {"a": {"type": "string"}}},
     "outputsSchema": {"properties": {"a": {"type": "string"}}},
     "nextStep": "end",
@@ -162,22 +162,22 @@ NEW_FIELDS = {
 }
 
 
-def of_engine(document):
+def of_engine(document: Json) -> list[Finding]:
     """What the engine finds: errors and warnings, as (severity, code, pointer)."""
     parsed = engine.parse_definition(json.dumps(document).encode())
     found = [("error", each) for each in parsed.problems] + [("warning", each) for each in parsed.warnings]
     return sorted((severity, each.code, each.pointer) for severity, each in found)
 
 
-def of_sdk(document):
+def of_sdk(document: Json) -> list[Finding]:
     return sorted((each.severity, each.code, each.pointer) for each in problems_of(document))
 
 
-def without_syntax(found):
+def without_syntax(found: list[Finding]) -> list[Finding]:
     return [each for each in found if each[1] != "EXPR_SYNTAX"]
 
 
-def differences(ours, theirs):
+def differences(ours: list[Finding], theirs: list[Finding]) -> dict[str, list[Finding]] | None:
     """What only one of the two says; of expressions the SDK may say less, never more."""
     more = {each for each in ours if each[1] == "EXPR_SYNTAX"} - set(theirs)
     if without_syntax(ours) == without_syntax(theirs) and not more:
@@ -188,61 +188,63 @@ def differences(ours, theirs):
     }
 
 
-def places(node, path=()):
+def places(node: object, path: Way = ()) -> Iterator[Way]:
     """Every place of a document, as a path of keys."""
     yield path
-    children = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    children: Iterable[tuple[str | int, object]] = (
+        node.items() if is_dict(node) else enumerate(node) if is_list(node) else ()
+    )
     for key, child in children:
         yield from places(child, (*path, key))
 
 
-def changed(path, change):
+def changed(path: Way, change: Callable[[Any, Any], object]) -> Json:
     """The detailed definition, with one place changed."""
     document = deepcopy(DETAILED)
-    node = document
+    node: Any = document
     for key in path[:-1]:
         node = node[key]
     change(node, path[-1] if path else None)
     return document
 
 
-def broken_in_one_place():
+def broken_in_one_place() -> Iterator[tuple[object, Json]]:
     """Every place removed, and replaced by every value; every object with every field more."""
     for path in places(DETAILED):
         if path:
             yield path, changed(path, lambda node, key: node.pop(key))
-            for value in (*REPLACEMENTS, *BY_FIELD.get(path[-1], ())):
+            for value in (*REPLACEMENTS, *BY_FIELD.get(str(path[-1]), ())):
                 yield (path, value), changed(path, lambda node, key, value=value: node.__setitem__(key, value))
-        node = DETAILED
+        node: Any = DETAILED
         for key in path:
             node = node[key]
         for name, value in NEW_FIELDS.items() if isinstance(node, dict) else ():
             document = deepcopy(DETAILED)
-            inner = document
+            inner: Any = document
             for key in path:
                 inner = inner[key]
             inner[name] = value
             yield (path, name), document
 
 
-def test_the_detailed_definition_is_good():
+def test_the_detailed_definition_is_good() -> None:
     """What is to be damaged is accepted by both, so each problem found later comes from the damage."""
     assert [each for each in of_engine(DETAILED) if each[0] == "error"] == []
 
 
 @pytest.fixture(scope="module")
-def judged():
+def judged() -> list[Judged]:
     """Every damage with what the SDK and the engine say of it."""
     return [(what, of_sdk(document), of_engine(document)) for what, document in broken_in_one_place()]
 
 
-def test_both_say_the_same_of_every_damage(judged):
+def test_both_say_the_same_of_every_damage(judged: list[Judged]) -> None:
     """Each place of a definition removed, replaced and added to: same codes, same pointers, nothing missed."""
     different = {str(what): differences(ours, theirs) for what, ours, theirs in judged}
     assert ({what: found for what, found in different.items() if found}, len(judged) > 2500) == ({}, True)
 
 
-def test_the_damage_reaches_every_rule_of_the_engine(judged):
+def test_the_damage_reaches_every_rule_of_the_engine(judged: list[Judged]) -> None:
     """A code that no definition of the corpus provokes would be compared by nobody."""
     provoked = {code for _, _, theirs in judged for _, code, _ in theirs}
     elsewhere = {"JSON_SYNTAX", "DEFINITION_TOO_LARGE"}  # tested below
@@ -250,7 +252,7 @@ def test_the_damage_reaches_every_rule_of_the_engine(judged):
     assert set(engine.CODES) - provoked - elsewhere - only_the_engine == set()
 
 
-UNREADABLE = [
+UNREADABLE: list[Json] = [
     {"metadata": {"x": float("nan")}},
     {"metadata": {"x": [float("inf"), {"y": float("-inf")}]}},
     {"name": "\ud800"},
@@ -264,7 +266,7 @@ UNREADABLE = [
 
 
 @pytest.mark.parametrize("document", UNREADABLE, ids=lambda each: str(each)[:40])
-def test_both_refuse_what_cannot_be_read(document):
+def test_both_refuse_what_cannot_be_read(document: Json) -> None:
     """What JSON cannot carry, or an engine will not look at, is said here before it is sent."""
     assert of_sdk(document) == of_engine(document)
 
@@ -276,21 +278,29 @@ TIMERS = st.lists(
     ),
     max_size=2,
 )
+Fields = dict[str, st.SearchStrategy[Any]]
+
+
+def objects(always: Fields, sometimes: Fields) -> st.SearchStrategy[Json]:
+    """Objects with all of these fields and with any of those."""
+    return st.fixed_dictionaries(always, optional=sometimes)
+
+
 STEPS = st.one_of(
-    st.fixed_dictionaries(
+    objects(
         {"type": st.sampled_from(["SERVICE_TASK", "USER_TASK", "WAIT"]), "name": st.just("N")},
-        optional={
+        {
             "nextStep": NAMES,
             "conditionalNextSteps": st.dictionaries(st.sampled_from(["x", "y"]), NAMES),
             "boundaryEvents": TIMERS,
         },
     ),
-    st.fixed_dictionaries(
+    objects(
         {"type": st.just("PARALLEL_GATEWAY"), "name": st.just("N"), "parallelNextSteps": st.lists(NAMES, max_size=3)},
-        optional={"joinStep": NAMES},
+        {"joinStep": NAMES},
     ),
-    st.fixed_dictionaries({"type": st.just("JOIN_GATEWAY"), "name": st.just("N")}, optional={"nextStep": NAMES}),
-    st.fixed_dictionaries({"type": st.just("END"), "name": st.just("N")}, optional={"nextStep": NAMES}),
+    objects({"type": st.just("JOIN_GATEWAY"), "name": st.just("N")}, {"nextStep": NAMES}),
+    objects({"type": st.just("END"), "name": st.just("N")}, {"nextStep": NAMES}),
 )
 GRAPHS = st.lists(STEPS, max_size=6).map(
     lambda steps: {
@@ -303,7 +313,7 @@ GRAPHS = st.lists(STEPS, max_size=6).map(
 
 @settings(max_examples=400, deadline=None, derandomize=True)
 @given(GRAPHS)
-def test_both_see_the_same_graph(document):
+def test_both_see_the_same_graph(document: Json) -> None:
     """Loops, joins, dead ends and unreached steps of any small graph are judged alike."""
     assert differences(of_sdk(document), of_engine(document)) is None
 
@@ -330,27 +340,14 @@ TABLES = st.tuples(st.sampled_from("UFARC"), st.lists(CELLS, min_size=1, max_siz
 
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(TABLES)
-def test_both_see_the_same_useless_rules(document):
+def test_both_see_the_same_useless_rules(document: Json) -> None:
     """Rules of a table that can never decide anything are found alike, under every hit policy."""
     assert differences(of_sdk(document), of_engine(document)) is None
 
 
 BROKEN_EXPRESSIONS = [
-    "",
-    " ",
-    "(a",
-    "a)",
-    "[a",
-    "a]",
-    "${a",
-    "a}",
-    "'a",
-    'a"',
-    "a @ b",
-    "a = b",
-    "(a]",
-    "${",
-    "x" * 5000,
+    *("", " ", "(a", "a)", "[a", "a]", "${a", "a}"),
+    *("'a", 'a"', "a @ b", "a = b", "(a]", "${", "x" * 5000),
 ]
 GOOD_EXPRESSIONS = [
     "#a > 1 && ${b} != 'it is'",
@@ -363,7 +360,7 @@ GOOD_EXPRESSIONS = [
 ]
 
 
-def choosing(expression):
+def choosing(expression: str) -> Json:
     steps = [
         {"id": "a", "name": "A", "type": "DECISION", "conditionalNextSteps": {expression: "e"}},
         {"id": "e", "name": "E", "type": "END"},
@@ -372,7 +369,7 @@ def choosing(expression):
 
 
 @pytest.mark.parametrize("expression", BROKEN_EXPRESSIONS, ids=lambda each: repr(each)[:20])
-def test_an_expression_that_is_broken_on_its_face_is_found_here(expression):
+def test_an_expression_that_is_broken_on_its_face_is_found_here(expression: str) -> None:
     """Brackets, quotes, strange characters, nothing at all: no engine is needed to see it."""
     ours = [(code, at) for _, code, at in of_sdk(choosing(expression))]
     assert ours == [(code, at) for _, code, at in of_engine(choosing(expression))]
@@ -381,13 +378,13 @@ def test_an_expression_that_is_broken_on_its_face_is_found_here(expression):
 
 @given(st.text(alphabet="ab1.,'\"(){}[]$#?:|&=!<>+-*/% \\\n", max_size=20))
 @settings(max_examples=500, deadline=None, derandomize=True)
-def test_no_expression_of_the_engine_is_refused_here(expression):
+def test_no_expression_of_the_engine_is_refused_here(expression: str) -> None:
     """The local check may miss what an engine refuses; it never refuses what an engine takes."""
     assert differences(of_sdk(choosing(expression)), of_engine(choosing(expression))) is None
 
 
 @pytest.mark.parametrize("expression", GOOD_EXPRESSIONS)
-def test_real_expressions_pass_both(expression):
+def test_real_expressions_pass_both(expression: str) -> None:
     """Strings may hold brackets, names any letters."""
     found = of_sdk(choosing(expression))
     assert found == of_engine(choosing(expression))

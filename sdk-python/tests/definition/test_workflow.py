@@ -7,6 +7,8 @@ import json
 import subprocess
 import sys
 from datetime import timedelta
+from types import ModuleType
+from typing import Any
 
 import pytest
 from workflow_sdk import HandlerRegistry
@@ -65,7 +67,7 @@ LOAN = Workflow(
     next_workflow="LOS::payout",
     metadata={"team": "loans"},
 )
-LOAN_JSON = {
+LOAN_JSON: dict[str, Any] = {
     "id": "LOS::loan",
     "name": "Loan application",
     "description": "From request to contract",
@@ -159,31 +161,31 @@ LOAN_JSON = {
 }
 
 
-def test_all_nine_kinds_become_the_contracts_json():
+def test_all_nine_kinds_become_the_contracts_json() -> None:
     """What is built is exactly the JSON that one would write by hand."""
     assert LOAN.to_dict() == LOAN_JSON
 
 
-def test_an_engine_takes_what_is_built():
+def test_an_engine_takes_what_is_built() -> None:
     """The engine's own reader finds neither error nor warning."""
     engine = pytest.importorskip("rochallor.core.definition", reason="the engine is not installed beside the SDK")
     parsed = engine.parse_definition(LOAN.to_json().encode())
     assert (parsed.problems, parsed.warnings, len(parsed.definition.steps)) == ((), (), 10)
 
 
-def test_json_and_back_is_the_same_workflow():
+def test_json_and_back_is_the_same_workflow() -> None:
     """A definition read from its JSON is equal and writes the same text, in the same order."""
     again = Workflow.from_dict(json.loads(LOAN.to_json()))
     assert (again, again.to_json(indent=2)) == (LOAN, LOAN.to_json(indent=2))
 
 
-def test_another_order_of_conditions_is_another_workflow():
+def test_another_order_of_conditions_is_another_workflow() -> None:
     """The first true condition wins, so order is meaning."""
     one = Workflow("w", decision("d", {"a": "x", "b": "y"}))
     assert one != Workflow("w", decision("d", {"b": "y", "a": "x"}))
 
 
-def test_what_is_handed_out_can_be_changed_without_harm():
+def test_what_is_handed_out_can_be_changed_without_harm() -> None:
     """The workflow keeps its own copy of everything."""
     document = LOAN.to_dict()
     document["steps"].clear()
@@ -191,7 +193,7 @@ def test_what_is_handed_out_can_be_changed_without_harm():
     assert LOAN.to_dict() == LOAN_JSON
 
 
-def test_steps_may_be_given_by_functions_that_make_several():
+def test_steps_may_be_given_by_functions_that_make_several() -> None:
     """Lists of steps are flattened, and steps may name each other as values."""
     done = end("done")
 
@@ -205,13 +207,13 @@ def test_steps_may_be_given_by_functions_that_make_several():
     )
 
 
-def test_a_chain_may_wait_to_be_switched_on():
+def test_a_chain_may_wait_to_be_switched_on() -> None:
     """The link is written, the switch is not."""
     written = Workflow("w", end(), next_workflow=LOAN, auto_start_next_workflow=False).to_dict()
     assert (written["nextWorkflowId"], "autoStartNextWorkflow" in written) == ("LOS::loan", False)
 
 
-def test_all_problems_are_said_at_once():
+def test_all_problems_are_said_at_once() -> None:
     """One look at a broken workflow shows everything that is wrong with it, each with its place."""
     broken = Workflow("a b", service_task("x", next_step="y", retry_count=101), service_task("x"), end("z"))
     assert [(each.code, each.pointer) for each in broken.problems() if each.severity == "error"] == [
@@ -224,7 +226,7 @@ def test_all_problems_are_said_at_once():
     ]
 
 
-def test_a_problem_reads_as_a_sentence():
+def test_a_problem_reads_as_a_sentence() -> None:
     """Printed, it says how bad, where, which rule, and what to do."""
     printed = str(Workflow("w", wait("a", next_step="gone"), end()).problems()[0])
     assert printed == (
@@ -233,27 +235,27 @@ def test_a_problem_reads_as_a_sentence():
     )
 
 
-def greet(ctx):
+def greet(ctx: dict[str, Any]) -> dict[str, Any]:
     return ctx
 
 
-def registry(*job_types):
+def registry(*job_types: str) -> HandlerRegistry:
     made = HandlerRegistry()
     for job_type in job_types:
         made.register(job_type, greet)
     return made
 
 
-def codes(problems):
+def codes(problems: list[Problem]) -> list[tuple[str, str, str, str]]:
     return [(each.code, each.severity, each.definition_id, each.pointer) for each in problems]
 
 
-def test_a_workflow_and_its_handlers_fit():
+def test_a_workflow_and_its_handlers_fit() -> None:
     """Every job type has a handler, by its jobType or by its step id, and every handler a step."""
     assert LOAN.check(registry("credit-score", "fraud")) == []
 
 
-def test_a_job_type_nobody_serves_is_named():
+def test_a_job_type_nobody_serves_is_named() -> None:
     """Its step would wait for ever; a similar name is offered."""
     found = LOAN.check(registry("credit-scores", "fraud"))
     assert codes(found) == [
@@ -263,12 +265,12 @@ def test_a_job_type_nobody_serves_is_named():
     assert "Is 'credit-scores' meant?" in found[0].message
 
 
-def test_what_other_workers_serve_is_no_problem():
+def test_what_other_workers_serve_is_no_problem() -> None:
     """A worker need not serve everything."""
     assert LOAN.check(registry("fraud"), elsewhere=["credit-score"]) == []
 
 
-def test_a_handler_is_used_if_any_workflow_uses_it():
+def test_a_handler_is_used_if_any_workflow_uses_it() -> None:
     """One worker may serve several workflows, which are checked together; each brings its own problems."""
     other = Workflow("other", service_task("greet", next_step="gone"), end())
     found = check(registry("greet", "credit-score", "fraud"), LOAN, other)
@@ -276,7 +278,7 @@ def test_a_handler_is_used_if_any_workflow_uses_it():
     assert "REF_RESOLVES" in {each.code for each in found}
 
 
-def test_the_chart_has_every_step_and_way():
+def test_the_chart_has_every_step_and_way() -> None:
     """Each step is a node of its kind's shape, each way an arrow with its condition; quotes cannot break out."""
     chart = Workflow(
         "w",
@@ -300,11 +302,16 @@ def test_the_chart_has_every_step_and_way():
     )
 
 
-NO_DEFINITIONS = [{}, {"steps": 5}, {"steps": [5, None, {"id": 7, "conditionalNextSteps": []}]}, {"metadata": {1: {2}}}]
+NO_DEFINITIONS: list[dict[str, Any]] = [
+    {},
+    {"steps": 5},
+    {"steps": [5, None, {"id": 7, "conditionalNextSteps": []}]},
+    {"metadata": {1: {2}}},
+]
 
 
 @pytest.mark.parametrize("document", NO_DEFINITIONS, ids=str)
-def test_any_document_can_be_looked_at(document):
+def test_any_document_can_be_looked_at(document: dict[str, Any]) -> None:
     """A document that is no definition at all has problems and a chart, and raises nothing."""
     workflow = Workflow.from_dict(document)
     assert all(isinstance(each, Problem) for each in workflow.problems())
@@ -312,13 +319,13 @@ def test_any_document_can_be_looked_at(document):
 
 
 @pytest.mark.parametrize("module", [workflow, steps, parts], ids=lambda each: each.__name__)
-def test_the_examples_of_the_reference_run(module):
+def test_the_examples_of_the_reference_run(module: ModuleType) -> None:
     """What the docstrings show is what happens."""
     done = doctest.testmod(module)
     assert (done.failed, done.attempted > 0) == (0, True)
 
 
-def test_importing_the_package_does_not_load_it():
+def test_importing_the_package_does_not_load_it() -> None:
     """Only who builds definitions pays for it."""
     code = "import sys, workflow_sdk, workflow_sdk.handler.registry; print('workflow_sdk.definition' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

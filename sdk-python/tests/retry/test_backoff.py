@@ -7,7 +7,7 @@ from workflow_sdk.retry.backoff import BASE_DELAY, FACTOR, JITTER_FRAC, MAX_DELA
 from workflow_sdk.runner.deduplication_cache import DeduplicationCache
 
 
-def test_published_figures():
+def test_published_figures() -> None:
     """The constants are those that callers were given."""
     assert (BASE_DELAY, FACTOR, JITTER_FRAC, MAX_DELAY) == (0.1, 2.0, 0.2, 30.0)
 
@@ -24,18 +24,18 @@ def test_published_figures():
         (10_000, 1.0, 30.0),
     ],
 )
-def test_delay(attempt, chance, seconds):
+def test_delay(attempt: int, chance: float, seconds: float) -> None:
     """A delay doubles per attempt, strays by a fifth at most, and never passes the limit."""
     assert delay(attempt, chance=lambda: chance) == pytest.approx(seconds)
 
 
-def test_full_jitter_reaches_down_to_nothing():
+def test_full_jitter_reaches_down_to_nothing() -> None:
     """Full jitter draws from the whole range, under its limit."""
     assert full_jitter(9, chance=lambda: 0.0) == 0.0
     assert full_jitter(9, chance=lambda: 0.5, limit=4.0) == 2.0
 
 
-def test_a_key_is_seen_until_its_window_ends():
+def test_a_key_is_seen_until_its_window_ends() -> None:
     """A key is new once, known while the window lasts, and new again after it."""
     now = [0.0]
     cache = DeduplicationCache(10, clock=lambda: now[0])
@@ -44,7 +44,7 @@ def test_a_key_is_seen_until_its_window_ends():
     assert (len(cache), cache.seen("a")) == (0, False)
 
 
-def test_a_discarded_key_may_come_again():
+def test_a_discarded_key_may_come_again() -> None:
     """What is discarded counts as never seen."""
     cache = DeduplicationCache(10)
     cache.seen("a")

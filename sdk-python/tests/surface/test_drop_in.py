@@ -7,6 +7,7 @@ import inspect
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import workflow_sdk
@@ -68,39 +69,39 @@ def _positional(signature: inspect.Signature) -> str:
 
 
 @pytest.mark.parametrize(("module", "name", "expected"), SIGNATURES, ids=lambda each: str(each)[:40])
-def test_signature(module, name, expected):
+def test_signature(module: str, name: str, expected: str) -> None:
     """Positional arguments of the published surface keep their names, order and defaults."""
-    found = importlib.import_module(f"workflow_sdk.{module}")
+    found: Any = importlib.import_module(f"workflow_sdk.{module}")
     for part in name.split("."):
         found = getattr(found, part)
     assert _positional(inspect.signature(found)) == expected
 
 
-def test_every_exported_name_resolves():
+def test_every_exported_name_resolves() -> None:
     """Whatever the package lists can be imported from it."""
     assert {name for name in workflow_sdk.__all__ if getattr(workflow_sdk, name, None) is None} == set()
 
 
-def test_an_unknown_name_is_an_attribute_error():
+def test_an_unknown_name_is_an_attribute_error() -> None:
     """A misspelt name fails as it does for any module."""
     with pytest.raises(AttributeError, match="Runer"):
         _ = workflow_sdk.Runer
 
 
-def test_error_family():
+def test_error_family() -> None:
     """Code that catches the two published errors, or their root, catches all that we raise for an engine."""
     assert issubclass(errors.NonRetryableError, errors.WorkflowSDKError)
     assert all(issubclass(kind, errors.EngineClientError) for _, _, kind in errors.KINDS)
     assert issubclass(errors.ConnectionFailed, errors.EngineClientError)
 
 
-def test_a_client_of_three_methods_is_an_engine_client():
+def test_a_client_of_three_methods_is_an_engine_client() -> None:
     """A test double with the three published methods passes the protocol check."""
 
     class Double:
-        def poll_jobs(self, worker_id, job_types, max_jobs=1): ...
-        def complete_job(self, job_id, worker_id, variables=None): ...
-        def fail_job(self, job_id, worker_id, error_message, retryable=True): ...
+        def poll_jobs(self, worker_id: str, job_types: list[str], max_jobs: int = 1) -> list[dict[str, Any]]: ...
+        def complete_job(self, job_id: str, worker_id: str, variables: dict[str, Any] | None = None) -> None: ...
+        def fail_job(self, job_id: str, worker_id: str, error_message: str, retryable: bool = True) -> None: ...
 
     assert isinstance(Double(), EngineClient)
 
@@ -116,7 +117,7 @@ def _in_a_fresh_python(code: str) -> str:
     return done.stdout.strip()
 
 
-def test_a_worker_over_rest_loads_no_heavy_library():
+def test_a_worker_over_rest_loads_no_heavy_library() -> None:
     """Neither grpc nor protobuf nor prometheus nor pydantic is loaded until it is asked for."""
     code = (
         "from workflow_sdk import HandlerRegistry, RestEngineClient, Runner\n"
@@ -128,7 +129,7 @@ def test_a_worker_over_rest_loads_no_heavy_library():
     assert _in_a_fresh_python(code) == "[]"
 
 
-def test_importing_the_runner_is_quick():
+def test_importing_the_runner_is_quick() -> None:
     """The best of three imports of the package with its runner takes less than 150 ms of processor time."""
     code = (
         "import time; began = time.process_time()\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from types import FunctionType
 
 import pytest
 from workflow_sdk.client.async_base import AsyncBaseEngineClient
@@ -26,18 +27,18 @@ PAIRS = [
 ONE_SIDED = {"async_twin", "twin", "with_settings"}
 
 
-def methods(face):
+def methods(face: type) -> dict[str, FunctionType]:
     found = {name: value for name, value in vars(face).items() if not name.startswith("_") and callable(value)}
     return {name: value for name, value in found.items() if name not in ONE_SIDED and inspect.isfunction(value)}
 
 
-def plain(text):
+def plain(text: object) -> str:
     """Return an annotation or a sentence of the asynchronous face in the words of the blocking one."""
     return str(text).replace("AsyncIterator", "Iterator").replace("Async", "")
 
 
 @pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS, ids=lambda face: face.__name__)
-def test_both_have_the_same_methods(blocking, asynchronous):
+def test_both_have_the_same_methods(blocking: type, asynchronous: type) -> None:
     """A method that one has is a method of the other, with the same parameters, defaults and docstring."""
     ours, theirs = methods(blocking), methods(asynchronous)
     assert list(ours) == list(theirs)
@@ -48,7 +49,7 @@ def test_both_have_the_same_methods(blocking, asynchronous):
 
 
 @pytest.mark.parametrize(("blocking", "asynchronous"), PAIRS[3:], ids=lambda face: face.__name__)
-def test_both_are_set_up_alike(blocking, asynchronous):
+def test_both_are_set_up_alike(blocking: type, asynchronous: type) -> None:
     """Settings have the same names, order and defaults."""
     mine, other = inspect.signature(blocking), inspect.signature(asynchronous)
     assert [(each.name, each.default, each.kind) for each in mine.parameters.values()] == [
@@ -56,7 +57,7 @@ def test_both_are_set_up_alike(blocking, asynchronous):
     ]
 
 
-def test_both_transports_are_set_up_alike():
+def test_both_transports_are_set_up_alike() -> None:
     """After where the engine is, REST and gRPC take the same settings; gRPC a channel besides."""
     rest, grpc = ([*inspect.signature(face).parameters][1:] for face in (RestEngineClient, GrpcEngineClient))
     assert rest == [name for name in grpc if name != "channel"]

@@ -1,9 +1,14 @@
 """What tests written against the first SDK rely on: mocks for clients, `_dispatch`, and exactly these calls."""
 
+# pyright: reportPrivateUsage=false
+# `_dispatch` is part of what the first SDK's users test against; a metric's `_value` is how prometheus_client is read.
+
 from __future__ import annotations
 
 import threading
-from types import SimpleNamespace
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 from unittest.mock import MagicMock
 
 import httpx
@@ -27,7 +32,7 @@ JOB = {
 }
 
 
-def dispatched(handler=None):
+def dispatched(handler: Callable[[dict[str, Any]], object] | None = None) -> MagicMock:
     """Return the mock after one job of a registry with `handler`."""
     client, registry = MagicMock(), HandlerRegistry()
     if handler is not None:
@@ -38,7 +43,9 @@ def dispatched(handler=None):
 
 
 @pytest.mark.parametrize(("result", "reported"), [({"paid": True}, {"paid": True}), ({}, {}), (None, {})])
-def test_result_is_reported_with_three_positional_arguments(result, reported):
+def test_result_is_reported_with_three_positional_arguments(
+    result: dict[str, Any] | None, reported: dict[str, Any]
+) -> None:
     """A handler that returns nothing completes with an empty dict, as a mock's assertion sees it."""
     client = dispatched(lambda _ctx: result)
     client.complete_job.assert_called_once_with("job-1", "w", reported)
@@ -48,10 +55,10 @@ def test_result_is_reported_with_three_positional_arguments(result, reported):
 @pytest.mark.parametrize(
     ("error", "retryable"), [(NonRetryableError("card stolen"), False), (ValueError("no network"), True)]
 )
-def test_failure_is_reported_with_four_positional_arguments(error, retryable):
+def test_failure_is_reported_with_four_positional_arguments(error: Exception, retryable: bool) -> None:
     """The error's text and whether to retry are the third and fourth positional argument, and the last."""
 
-    def fail(_ctx):
+    def fail(_ctx: dict[str, Any]) -> None:
         raise error
 
     client = dispatched(fail)
@@ -59,22 +66,23 @@ def test_failure_is_reported_with_four_positional_arguments(error, retryable):
     client.complete_job.assert_not_called()
 
 
-def test_job_nobody_serves_fails_for_good():
+def test_job_nobody_serves_fails_for_good() -> None:
     """Without a handler the job is failed and not retried."""
     assert dispatched().fail_job.call_args[0][3] is False
 
 
-def test_empty_job_type_is_called_empty():
+def test_empty_job_type_is_called_empty() -> None:
     """Registering under an empty job type raises a ValueError whose text says so."""
     with pytest.raises(ValueError, match="empty"):
         HandlerRegistry().register("", print)
 
 
-def test_poll_names_types_and_number():
+def test_poll_names_types_and_number() -> None:
     """The loop polls with (worker id, list of types, max_jobs=n), so a stand-in with that signature is enough."""
-    stop, seen = threading.Event(), []
+    stop = threading.Event()
+    seen: list[tuple[str, list[str], int]] = []
 
-    def poll_jobs(worker_id, job_types, max_jobs):
+    def poll_jobs(worker_id: str, job_types: list[str], max_jobs: int) -> list[dict[str, Any]]:
         seen.append((worker_id, sorted(job_types), max_jobs))
         stop.set()
         return []
@@ -87,12 +95,13 @@ def test_poll_names_types_and_number():
     assert seen == [("w", ["a", "b"], 4)]
 
 
-def test_every_empty_poll_counts_as_a_lock_conflict():
+def test_every_empty_poll_counts_as_a_lock_conflict() -> None:
     """`lock_conflicts` goes up by one with each poll that brings nothing."""
-    stop, polls = threading.Event(), []
+    stop = threading.Event()
+    polls: list[int] = []
     client, registry = MagicMock(), HandlerRegistry()
 
-    def poll_jobs(worker_id, job_types, max_jobs):  # noqa: ARG001 - the published signature
+    def poll_jobs(worker_id: str, job_types: list[str], max_jobs: int) -> list[dict[str, Any]]:  # noqa: ARG001 - the published signature
         polls.append(1)
         if len(polls) == 3:
             stop.set()
@@ -105,28 +114,36 @@ def test_every_empty_poll_counts_as_a_lock_conflict():
     assert metrics.lock_conflicts._value.get() == 3
 
 
-@pytest.fixture
-def sent(monkeypatch):
-    """Every request that httpx is asked to send, with the answer that a test gives: patched as test plugins do."""
-    requests, answers = [], []
+@dataclass
+class Sent:
+    """What httpx was asked to send, and what it is to answer next."""
 
-    def handle_request(_self, request):
+    requests: list[httpx.Request] = field(default_factory=list)
+    answers: list[httpx.Response] = field(default_factory=list)
+
+
+@pytest.fixture
+def sent(monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """Every request that httpx is asked to send, with the answer that a test gives: patched as test plugins do."""
+    made = Sent()
+
+    def handle_request(_self: httpx.HTTPTransport, request: httpx.Request) -> httpx.Response:
         request.read()
-        requests.append(request)
-        return answers.pop(0) if answers else httpx.Response(204)
+        made.requests.append(request)
+        return made.answers.pop(0) if made.answers else httpx.Response(204)
 
     monkeypatch.setattr(httpx.HTTPTransport, "handle_request", handle_request)
-    return SimpleNamespace(requests=requests, answers=answers)
+    return made
 
 
-def test_completing_with_nothing_sends_an_empty_map(sent):
+def test_completing_with_nothing_sends_an_empty_map(sent: Sent) -> None:
     """`complete_job(id, worker)` sends `variables: {}`, whichever httpx transport a test has put in place."""
     RestEngineClient("http://engine.test").complete_job("job-1", "w")
     [request] = sent.requests
     assert (request.url.path, request.content) == ("/v1/jobs/job-1/complete", b'{"workerId":"w","variables":{}}')
 
 
-def test_definitions_are_listed_with_both_page_parameters(sent):
+def test_definitions_are_listed_with_both_page_parameters(sent: Sent) -> None:
     """`list_definitions()` asks for page 0 of 20 by name."""
     sent.answers.append(httpx.Response(200, json={"items": [], "page": 0, "pageSize": 20, "total": 0}))
     assert RestEngineClient("http://engine.test").list_definitions()["total"] == 0
@@ -134,7 +151,7 @@ def test_definitions_are_listed_with_both_page_parameters(sent):
 
 
 @pytest.mark.parametrize("status", [400, 404, 500])
-def test_refused_poll_raises_at_once(sent, status):
+def test_refused_poll_raises_at_once(sent: Sent, status: int) -> None:
     """A poll is not repeated by the client: one request, one `EngineClientError` with its status."""
     sent.answers.append(httpx.Response(status))
     with pytest.raises(EngineClientError) as refused:

@@ -8,13 +8,17 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import workflow_sdk
+
+if TYPE_CHECKING:
+    from ..conftest import FakeEngine
 
 README = Path(__file__).parents[2] / "README.md"
 
 
-def test_the_readmes_worker_runs_as_printed(engine, tmp_path):
+def test_the_readmes_worker_runs_as_printed(engine: FakeEngine, tmp_path: Path) -> None:
     """It greets, and SIGTERM ends it with exit code 0."""
     printed = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)[0]
     script = tmp_path / "worker.py"

@@ -35,6 +35,11 @@ async def token() -> str: return ""
 async def runs(client: RestEngineClient, on_loop: AsyncRestEngineClient) -> None:
 """
 
+Mypy = dict[str, set[str]]
+"""File name -> the codes of its errors."""
+Pyright = dict[str, list[tuple[int, str]]]
+"""File name -> line, from 1, and rule of its errors."""
+
 WRONG = [
     # what must not be written, the error mypy has for it
     ("registry.register(5, handler)", "call-overload"),
@@ -110,7 +115,7 @@ WRONG = [
 
 
 @pytest.fixture(scope="module")
-def mypy(tmp_path_factory):
+def mypy(tmp_path_factory: pytest.TempPathFactory) -> Mypy:
     """What one run of mypy says of the user's file and of every wrong line, as {file name: set of error codes}."""
     folder = tmp_path_factory.mktemp("typing")
     files = [str(HERE / "user_worker.py")]
@@ -125,20 +130,20 @@ def mypy(tmp_path_factory):
     options = ["--config-file", str(config), "--cache-dir", str(folder / "cache"), "--follow-imports", "silent"]
     out, err, _ = api.run([*options, "--no-error-summary", *files])
     assert not err, err
-    found: dict[str, set[str]] = {Path(file).name: set() for file in files}
+    found: Mypy = {Path(file).name: set() for file in files}
     for name, line, code in re.findall(r"(\w+\.py):(\d+): error: .*?\[([\w-]+)\]$", out, re.MULTILINE):
         wanted = HEADER.count("\n") + 1
         found[name].add(code if int(line) == wanted or name == "user_worker.py" else f"line {line}: {code}")
     return found
 
 
-def test_a_users_file_is_clean_under_mypy(mypy):
+def test_a_users_file_is_clean_under_mypy(mypy: Mypy) -> None:
     """Handlers of every kind, middleware, definitions and a client: nothing to cast, nothing to ignore."""
     assert mypy["user_worker.py"] == set()
 
 
 @pytest.mark.parametrize("number", range(len(WRONG)), ids=[line for line, _ in WRONG])
-def test_what_is_wrong_is_refused_where_it_is_written(mypy, number):
+def test_what_is_wrong_is_refused_where_it_is_written(mypy: Mypy, number: int) -> None:
     """A slip is found by the checker, in its own line and for its own reason."""
     found = mypy[f"wrong_{number}.py"]
     assert len(found) > 0
@@ -146,7 +151,7 @@ def test_what_is_wrong_is_refused_where_it_is_written(mypy, number):
 
 
 @pytest.fixture(scope="module")
-def pyright(tmp_path_factory):
+def pyright(tmp_path_factory: pytest.TempPathFactory) -> Pyright:
     """What one run of pyright says, as {file name: [(line from 1, rule)]}; it is strict about the user's file only.
 
     What is wrong with the SDK's own files is told by `make check`; here it is used as it is installed.
@@ -174,24 +179,24 @@ def pyright(tmp_path_factory):
     )
     answer = json.loads(done.stdout)
     assert answer["summary"]["filesAnalyzed"] == len(wrong) + 1, answer["summary"]
-    found: dict[str, list[tuple[int, str]]] = {name: [] for name in [*wrong, "user_worker.py"]}
+    found: Pyright = {name: [] for name in [*wrong, "user_worker.py"]}
     for each in answer["generalDiagnostics"]:
         found[Path(each["file"]).name].append((each["range"]["start"]["line"] + 1, each.get("rule", "")))
     return found
 
 
-def test_a_users_file_is_clean_under_pyright(pyright):
+def test_a_users_file_is_clean_under_pyright(pyright: Pyright) -> None:
     """The other checker agrees, in its strict mode."""
     assert pyright["user_worker.py"] == []
 
 
 @pytest.mark.parametrize("number", range(len(WRONG)), ids=[line for line, _ in WRONG])
-def test_what_is_wrong_is_refused_by_both_checkers(pyright, number):
+def test_what_is_wrong_is_refused_by_both_checkers(pyright: Pyright, number: int) -> None:
     """Whichever checker a user has, it finds the slip, in its line."""
     assert {line for line, _ in pyright[f"wrong_{number}.py"]} == {HEADER.count("\n") + 1}
 
 
-def test_the_users_file_runs():
+def test_the_users_file_runs() -> None:
     """It is no fiction: its handlers register, its workflow keeps the rules, its handlers fit."""
     code = (
         f"import sys; sys.path[:0] = [{str(SOURCE)!r}, {str(HERE)!r}]\n"

@@ -27,7 +27,7 @@ from workflow_sdk.worker.timing import Timing
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..conftest import VirtualLoop  # noqa: TID252 - conftests have no absolute name
+    from ..conftest import VirtualLoop
 
 Event = Literal["came", "going", "lost"]
 T = TypeVar("T")

@@ -17,7 +17,7 @@ from workflow_sdk import HandlerRegistry, JobContext, Metrics, RestEngineClient,
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..conftest import FakeEngine  # noqa: TID252 - conftests have no absolute name
+    from ..conftest import FakeEngine
 
 
 class Options(TypedDict, total=False):

@@ -13,7 +13,7 @@ from workflow_sdk import HandlerRegistry, JobContext, NonRetryableError, RestEng
 from workflow_sdk.errors import ConnectionFailed, EngineClientError, InvalidVariables
 
 if TYPE_CHECKING:
-    from ..conftest import FakeEngine  # noqa: TID252 - conftests have no absolute name
+    from ..conftest import FakeEngine
 
 
 class Dispatch(Protocol):

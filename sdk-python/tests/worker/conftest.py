@@ -22,7 +22,7 @@ from workflow_sdk.worker.worker import Worker
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-    from ..conftest import VirtualLoop  # noqa: TID252 - conftests have no absolute name
+    from ..conftest import VirtualLoop
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -16,11 +16,13 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import chart, floors, growth, summary, throughput, timers
+from bench import chart, dispatch, floors, growth, peers, shapes, steady, summary, throughput, timers
+from bench.peer_turns import Peer
 from bench.results import keep
 from bench.running import Load
 from bench.sdk import measure as sdk
 from bench.sdk.modes import MODES
+from bench.sidebyside import Effort
 from bench.stores import KINDS, Stores, stores
 
 BOTH = "both"
@@ -31,15 +33,39 @@ Measure = Callable[[Console, Stores], Any]
 Report = Callable[[Console, str, Any], None]
 
 
-def _options(command: Callable[..., None]) -> Callable[..., None]:
+def _options(command: Callable[..., None], store: str = BOTH) -> Callable[..., None]:
     """Give a command the options that all reports have."""
     for option in (
         click.option("--quick", is_flag=True, help="Small fills and one round: to see that it works."),
         click.option("--rounds", type=click.IntRange(1), help="Rounds, each on fresh stores; 1 with --quick."),
-        click.option("--store", type=click.Choice([*KINDS, BOTH]), default=BOTH, show_default=True),
+        click.option("--store", type=click.Choice([*KINDS, BOTH]), default=store, show_default=True),
     ):
         command = option(command)
     return command
+
+
+_options_on_postgres = partial(_options, store="postgres")
+"""For reports that take long, and of which most is promised on one store."""
+
+
+def _peer(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> tuple[Peer, ...]:
+    try:
+        return tuple(map(Peer.parse, values))
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+def _beside(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command the options that say whom else to measure."""
+    for option in (
+        click.option("--dbos", is_flag=True, help="Also DBOS Transact, installed into an environment of its own."),
+        click.option("--peer", multiple=True, callback=_peer, metavar="NAME=URL[,grpc=HOST:PORT]", help=_PEER_HELP),
+    ):
+        command = option(command)
+    return command
+
+
+_PEER_HELP = "Also an engine of the same contract that is running there; may be repeated."
 
 
 @click.group(invoke_without_command=True)
@@ -47,16 +73,21 @@ def _options(command: Callable[..., None]) -> Callable[..., None]:
 def main(context: click.Context) -> None:
     """Measure; print tables with ratios first; write bench/results/*.json. Without a command: all of it, quickly."""
     if context.invoked_subcommand is None:
-        context.invoke(all_command, store=BOTH, rounds=None, quick=True)
+        context.invoke(all_command, store=BOTH, rounds=None, quick=True, peer=(), dbos=False)
 
 
 @main.command("all")
 @_options
-def all_command(store: str, rounds: int | None, quick: bool) -> None:
-    """Measure everything and print one table, ratios and promises first."""
+@_beside
+def all_command(store: str, rounds: int | None, quick: bool, **given: Any) -> None:
+    """Measure everything, peers if they are named, and print one table, ratios and promises first."""
     console = _console()
     lines = [*summary.of_floors(_floors(console, store, _effort(_rounds(rounds, quick, 3), quick)))]
-    for what, measure, _ in (_throughput(rounds, quick), _growth(rounds, quick), _timers(rounds, quick)):
+    lines += summary.of_sidebyside(_shapes(console, store, rounds, quick))
+    if given["peer"] or given["dbos"]:
+        lines += summary.of_sidebyside(_peers(console, store, rounds, quick, **given))
+    for prepare in (_throughput, _growth, _timers, _dispatch, _steady):
+        what, measure, _ = prepare(rounds, quick)
         for kind, measured in _each(console, what, store, measure):
             lines += summary.OF[what](kind, measured)
     lines += summary.of_sdk(_sdk(console, rounds, quick))
@@ -88,6 +119,21 @@ def timers_command(store: str, rounds: int | None, quick: bool) -> None:
     _measure(store, *_timers(rounds, quick))
 
 
+@main.command("dispatch")
+@_options
+@click.option("--rate", "rates", multiple=True, type=click.FloatRange(1), help="Also at so many starts per second.")
+def dispatch_command(store: str, rounds: int | None, quick: bool, rates: tuple[float, ...] = ()) -> None:
+    """How long a job waits for its handler: idle and at half load, long and plain polls, one engine and two."""
+    _measure(store, *_dispatch(rounds, quick, rates))
+
+
+@main.command("steady")
+@_options
+def steady_command(store: str, rounds: int | None, quick: bool) -> None:
+    """Drift over a minute, a forgotten transaction, a database never analysed, memory among 100,000 instances."""
+    _measure(store, *_steady(rounds, quick))
+
+
 @main.command("floors")
 @_options
 @click.option("--instances", type=click.IntRange(1), help="Instances that wait at the start; enough for the fastest.")
@@ -99,6 +145,28 @@ def floors_command(store: str, rounds: int | None, quick: bool, **given: Any) ->
     console = _console()
     measured = _floors(console, store, _effort(_rounds(rounds, quick, 3), quick, **given))
     floors.report(console, measured["rounds"])
+
+
+@main.command("shapes")
+@_options_on_postgres
+@click.option("--seconds", type=click.FloatRange(0.5), help="How long each turn is measured; 1.2, or 0.8 with --quick.")
+@click.option("--only", multiple=True, help="Part of a shape's name; may be repeated. Single reports always run.")
+def shapes_command(store: str, rounds: int | None, quick: bool, **given: Any) -> None:
+    """One engine under loads of all shapes: few and many callers, starts, fan-out, big variables, two engines."""
+    console = _console()
+    shapes.report(console, _shapes(console, store, rounds, quick, **given))
+
+
+@main.command("peers")
+@_options_on_postgres
+@_beside
+@click.option("--seconds", type=click.FloatRange(0.5), help="How long each turn is measured; 2.5, or 1 with --quick.")
+def peers_command(store: str, rounds: int | None, quick: bool, **given: Any) -> None:
+    """Our engine beside others of the same contract, and beside DBOS Transact, in one run."""
+    if not (given["peer"] or given["dbos"]):
+        raise click.UsageError("name somebody to measure: --peer NAME=URL, or --dbos")
+    console = _console()
+    peers.report(console, _peers(console, store, rounds, quick, **given))
 
 
 @main.command("sdk")
@@ -117,7 +185,7 @@ def sdk_command(rounds: int | None, quick: bool, mode: tuple[str, ...]) -> None:
     "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), default="chart.html", show_default=True
 )
 def chart_command(file: Path, output: Path) -> None:
-    """Draw an artifact of `floors` as one HTML page."""
+    """Draw an artifact of `floors`, `shapes`, `peers`, `dispatch` or `steady` as one HTML page."""
     try:
         drawn = chart.page(json.loads(file.read_text()))
     except (ValueError, KeyError) as error:
@@ -145,6 +213,18 @@ def _timers(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
     return "timers", partial(timers.measure, rounds=_rounds(rounds, quick, 2), quick=quick), timers.report
 
 
+def _dispatch(rounds: int | None, quick: bool, rates: tuple[float, ...] = ()) -> tuple[str, Measure, Report]:
+    length = dispatch.Length(0.2, 0.5) if quick else dispatch.Length()
+    measure = partial(dispatch.measure, rounds=_rounds(rounds, quick, 3), length=length, rates=rates)
+    return "dispatch", measure, dispatch.report
+
+
+def _steady(rounds: int | None, quick: bool) -> tuple[str, Measure, Report]:
+    usual = steady.Effort(rounds=_rounds(rounds, quick, 3))
+    small = usual._replace(drift_s=6.0, warm_s=0.5, load=Load(500, at_once=10), open=2_000)
+    return "steady", partial(steady.measure, effort=small if quick else usual), steady.report
+
+
 def _sdk(console: Console, rounds: int | None, quick: bool, modes: tuple[str, ...] = ()) -> dict[str, Any]:
     length = sdk.Length(0.5, 1.0, 2.0) if quick else sdk.Length()
     with _void_on_error():
@@ -163,11 +243,50 @@ def _effort(
 
 
 def _floors(console: Console, store: str, effort: floors.Effort) -> dict[str, Any]:
+    return _all_at_once(console, "floors", store, partial(floors.measure, effort=effort))
+
+
+def _shapes(
+    console: Console,
+    store: str,
+    rounds: int | None,
+    quick: bool,
+    *,
+    seconds: float | None = None,
+    only: tuple[str, ...] = (),
+) -> dict[str, Any]:
+    usual = Effort(1, 0.3, 0.8) if quick else Effort()
+    wanted = shapes.Wanted(_longer(usual, rounds, seconds), only)
+    return _all_at_once(console, "shapes", store, partial(shapes.measure, wanted=wanted))
+
+
+def _peers(
+    console: Console,
+    store: str,
+    rounds: int | None,
+    quick: bool,
+    *,
+    peer: tuple[Peer, ...],
+    dbos: bool,
+    seconds: float | None = None,
+) -> dict[str, Any]:
+    if dbos and store == "sqlite":
+        raise click.UsageError("--dbos is measured on the same PostgreSQL: leave out --store sqlite")
+    usual = Effort(1, 0.5, 1.0) if quick else peers.Wanted().effort
+    wanted = peers.Wanted(peer, dbos, _longer(usual, rounds, seconds))
+    return _all_at_once(console, "peers", store, partial(peers.measure, wanted=wanted))
+
+
+def _longer(usual: Effort, rounds: int | None, seconds: float | None) -> Effort:
+    return usual._replace(rounds=rounds or usual.rounds, measure_s=seconds or usual.measure_s)
+
+
+def _all_at_once(console: Console, what: str, store: str, measure: Callable[..., dict[str, Any]]) -> dict[str, Any]:
     """Measure all stores side by side, because some promises are about one beside the other."""
     with _void_on_error(), ExitStack() as stack:
         places = [stack.enter_context(stores(kind)) for kind in _kinds(store)]
-        measured = floors.measure(console, places, effort)
-    console.print(f"written to {keep('floors', store, measured)}", highlight=False)
+        measured = measure(console, places)
+    console.print(f"written to {keep(what, store, measured)}", highlight=False)
     return measured
 
 
@@ -205,7 +324,7 @@ def _console() -> Console:
 def _void_on_error() -> Iterator[None]:
     try:
         yield
-    except (RuntimeError, subprocess.CalledProcessError) as error:
+    except (RuntimeError, OSError, subprocess.CalledProcessError) as error:
         raise click.ClickException(f"void: {error}") from error
 
 

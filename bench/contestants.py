@@ -5,6 +5,7 @@ Every turn has a fresh copy of the same store, on which the same instances wait,
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -31,12 +32,14 @@ class Turn(NamedTuple):
     warm_s: float
     measure_s: float
 
-    def run(self, commands: Sequence[Sequence[str]], clocks: dict[str, Callable[[], float]]) -> Counted:
+    def run(
+        self, commands: Sequence[Sequence[str]], clocks: dict[str, Callable[[], float]], python: str = sys.executable
+    ) -> Counted:
         """Count, with the database's processor time told apart if there is a database."""
         dsn = self.store.get("WE_POSTGRES_DSN")
         if dsn is not None:
             clocks["database"] = lambda: cpu.of_server(dsn)
-        return count(commands, warm_s=self.warm_s, measure_s=self.measure_s, clocks=clocks)
+        return count(commands, warm_s=self.warm_s, measure_s=self.measure_s, clocks=clocks, python=python)
 
     @property
     def where(self) -> str:

@@ -1,4 +1,4 @@
-"""Processor time of other processes, from /proc: the engine's and the database's, each told from the load's."""
+"""Processor time and memory of other processes, from /proc: the engine's, the database's, apart from the load's."""
 
 from __future__ import annotations
 
@@ -14,6 +14,12 @@ def of_process(pid: int) -> float:
     """Return the processor seconds that a process has used so far, user and system."""
     fields = _stat(pid)
     return (int(fields[_USER]) + int(fields[_SYSTEM])) / _TICKS
+
+
+def memory_of_process(pid: int) -> int:
+    """Return the bytes of memory that a process holds just now (resident set size)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def of_server(dsn: str) -> float:

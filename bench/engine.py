@@ -58,6 +58,10 @@ class EngineProcess:
         """Return the processor seconds it has used so far, user and system."""
         return cpu.of_process(self._process.pid)
 
+    def rss_mb(self) -> float:
+        """Return the memory that it holds, in megabytes of a million bytes."""
+        return round(cpu.memory_of_process(self._process.pid) / 1e6, 1)
+
     def upload(self, definition: bytes) -> None:
         """Upload a definition."""
         request = urllib.request.Request(

@@ -114,7 +114,7 @@ def table_of(rounds: bars.Rounds, judged: Sequence[bars.Judged]) -> Table:
         table.add_section()
         table.add_row(f"[bold]{kind}[/bold]")
         for name in sorted(seen, key=bars.ORDER.index):
-            promised = "\n".join(_verdict(each) for each in judged if (each.store, each.name) == (kind, name))
+            promised = "\n".join(verdict(each) for each in judged if (each.store, each.name) == (kind, name))
             table.add_row(name, _of_floor(name, seen), promised, *_absolutes(seen[name]))
     return table
 
@@ -127,7 +127,8 @@ def _of_floor(name: str, seen: Mapping[str, Sequence[bars.Figures]]) -> str:
     return f"{statistics.median(ratios):.2f}{spread}"
 
 
-def _verdict(each: bars.Judged) -> str:
+def verdict(each: bars.Judged) -> str:
+    """Say in colour whether a promise is kept, with what was measured."""
     colour, word = ("green", "pass") if each.passed else ("red", "FAIL")
     return f"[{colour}]{word}[/{colour}] {each.measured:.3g}: {each.words}"
 

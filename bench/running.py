@@ -37,6 +37,7 @@ def run(store: Environment, load: Load) -> Run:
             check=True,
         )
         cpu_s = engine.cpu_s() - before_s
+        rss_mb = engine.rss_mb()
         batches = _histogram(engine.metrics(), "rochallor_commit_batch_size")
     figures: dict[str, Any] = json.loads(told.stdout)
     for phase in ("start", "report", "poll"):
@@ -44,6 +45,7 @@ def run(store: Environment, load: Load) -> Run:
             figures[f"{phase}_{name}"] = value
     warm_up = 4 * load.connections
     figures["engine_cpu_us_per_job"] = round(cpu_s * 1e6 / (STEPS * (load.instances + warm_up)))
+    figures["engine_rss_mb"] = rss_mb
     figures["mean_batch"] = round(batches.pop("sum") / batches.pop("count"), 1)
     return Run(figures, batches)
 

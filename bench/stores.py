@@ -48,8 +48,11 @@ class Stores(Protocol):
         """Throw a store away."""
         ...
 
-    def pour(self, store: Environment, batches: Iterable[Batch]) -> None:
-        """Write rows of named statements into a store that has its schema, then leave it as it would be at rest."""
+    def pour(self, store: Environment, batches: Iterable[Batch], *, rest: bool = True) -> None:
+        """Write rows of named statements into a store that has its schema, then leave it as it would be at rest.
+
+        Without `rest` a PostgreSQL store is left as it is: neither vacuumed nor analysed.
+        """
         ...
 
 
@@ -78,7 +81,7 @@ class SqliteStores:
         for beside in path.parent.glob(f"{path.name}*"):
             beside.unlink()
 
-    def pour(self, store: Environment, batches: Iterable[Batch]) -> None:
+    def pour(self, store: Environment, batches: Iterable[Batch], *, rest: bool = True) -> None:  # noqa: ARG002  # same
         """Write everything in one transaction that waits for the disk at its end only."""
         with closing(sqlite3.connect(store["WE_SQLITE_PATH"], isolation_level=None)) as file:
             file.execute("PRAGMA synchronous = OFF")
@@ -114,23 +117,24 @@ class PostgresStores:
         """Drop the database."""
         asyncio.run(execute(self._server, f"DROP DATABASE {_database(store)} WITH (FORCE)"))
 
-    def pour(self, store: Environment, batches: Iterable[Batch]) -> None:
+    def pour(self, store: Environment, batches: Iterable[Batch], *, rest: bool = True) -> None:
         """Write by the store's array statements, then vacuum as autovacuum would have done on the way."""
-        asyncio.run(_pour(store["WE_POSTGRES_DSN"], batches))
+        asyncio.run(_pour(store["WE_POSTGRES_DSN"], batches, rest=rest))
 
     def _create(self, label: str, clause: str) -> Environment:
         asyncio.run(execute(self._server, f"CREATE DATABASE {label} {clause}"))
         return {"WE_POSTGRES_DSN": urlsplit(self._server)._replace(path=f"/{label}").geturl()}
 
 
-async def _pour(dsn: str, batches: Iterable[Batch]) -> None:
+async def _pour(dsn: str, batches: Iterable[Batch], *, rest: bool) -> None:
     import asyncpg  # noqa: PLC0415  # SQLite's figures need no driver
 
     connection = await asyncpg.connect(dsn, server_settings={"synchronous_commit": "off"})
     try:
         for name, rows in batches:
             await connection.execute(POSTGRES_SQL[name], *zip(*rows, strict=True))
-        await connection.execute("VACUUM (FREEZE, ANALYZE)")
+        if rest:
+            await connection.execute("VACUUM (FREEZE, ANALYZE)")
         await connection.execute("CHECKPOINT")
     finally:
         await connection.close()

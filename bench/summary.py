@@ -5,13 +5,14 @@ One function per report turns its figures into lines. A promise that no report m
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from rich.table import Table
 
-from bench import bars, growth, timers
+from bench import bars, growth, sidebyside, timers
 from bench.contestants import DOOR, FLOOR
 
 STARTS_PER_JOB = 0.5
@@ -43,6 +44,21 @@ def of_floors(measured: Mapping[str, Any]) -> Iterator[Line]:
             yield Line(store, name, share, "of the floor", None, f"{speed:,.0f} jobs/s")
 
 
+def of_sidebyside(measured: Mapping[str, Any]) -> Iterator[Line]:
+    """Give the bars of shapes or peers, then the others' ratios to the reference; at the end who failed."""
+    rounds, reference = measured["rounds"], measured["settings"]["reference"]
+    judged = bars.judge(rounds)
+    for each in judged:
+        yield Line(each.store, each.name, each.measured, each.words, each.passed)
+    said = {(each.store, each.name) for each in judged}
+    for store, seen in rounds.items():
+        for name, runs in seen.items():
+            if (store, name) not in said and (ratios := sidebyside.shares(rounds, store, name, reference)):
+                yield Line(store, name, statistics.median(ratios), f"÷ {reference}", None, sidebyside.speed_of(runs))
+    for name, why in measured.get("failed", {}).items():
+        yield Line("", name, math.nan, f"void: {why}")
+
+
 def of_throughput(store: str, runs: Sequence[Any]) -> Iterator[Line]:
     """Compare starts with jobs."""
     ratio = statistics.median(figures["starts_per_s"] / figures["jobs_per_s"] for figures, _ in runs)
@@ -70,6 +86,12 @@ def of_timers(store: str, seen: Mapping[str, Any]) -> Iterator[Line]:
         yield Line(store, label, ratio, f"p99 ÷ {timers.ALLOWED_MS} ms ≤ 1", ratio <= 1, f"p99 {late_ms:,.0f} ms")
 
 
+def of_bars(store: str, measured: Mapping[str, Any]) -> Iterator[Line]:
+    """Give the bars of a report that has judged one store by itself."""
+    for bar in measured["bars"]:
+        yield Line(store, bar["name"], bar["measured"], bar["words"], bar["passed"])
+
+
 def of_sdk(measured: Mapping[str, Any]) -> Iterator[Line]:
     """Give the bars of workers beside a plain loop."""
     for bar in measured["bars"]:
@@ -80,6 +102,8 @@ OF: dict[str, Callable[[str, Any], Iterable[Line]]] = {
     "throughput": of_throughput,
     "growth": of_growth,
     "timers": of_timers,
+    "dispatch": of_bars,
+    "steady": of_bars,
 }
 """The reports that measure one store at a time."""
 
@@ -92,5 +116,6 @@ def table_of(lines: Sequence[Line]) -> Table:
         table.add_column(title, no_wrap=title != "what", justify="right" if title in {"measured", "figure"} else "left")
     for line in lines:
         verdict = {True: "[green]pass[/green]", False: "[red]FAIL[/red]", None: ""}[line.kept]
-        table.add_row(f"{line.ratio:.3g}", verdict, line.promise, line.store, line.what, line.figure)
+        ratio = "" if math.isnan(line.ratio) else f"{line.ratio:.3g}"
+        table.add_row(ratio, verdict, line.promise, line.store, line.what, line.figure)
     return table

@@ -127,7 +127,12 @@ class Counted(NamedTuple):
 
 
 def count(
-    commands: Sequence[Sequence[str]], *, warm_s: float, measure_s: float, clocks: Mapping[str, Callable[[], float]]
+    commands: Sequence[Sequence[str]],
+    *,
+    warm_s: float,
+    measure_s: float,
+    clocks: Mapping[str, Callable[[], float]],
+    python: str = sys.executable,
 ) -> Counted:
     """Run `python -m COMMAND` for each of the commands at once, and count.
 
@@ -135,11 +140,12 @@ def count(
     load process fails, or finished nothing.
     """
     with ExitStack() as stack:
-        children = [stack.enter_context(_child(command)) for command in commands]
+        children = [stack.enter_context(_child(python, command)) for command in commands]
         for child in children:
             assert child.stdout is not None
-            if child.stdout.readline() != "ready\n":
-                raise RuntimeError("a load process did not become ready; its output above says why")
+            said = child.stdout.readline()
+            if said != "ready\n":
+                raise RuntimeError(said.strip() or "a load process did not become ready; its output above says why")
         begin_s = time.monotonic() + _SETTLE_S + warm_s
         for child in children:
             assert child.stdin is not None
@@ -160,9 +166,9 @@ def count(
     return Counted(done, measure_s, latencies, cpu_s, told)
 
 
-def _child(command: Sequence[str]) -> subprocess.Popen[str]:
+def _child(python: str, command: Sequence[str]) -> subprocess.Popen[str]:
     pipe = subprocess.PIPE
-    return subprocess.Popen([sys.executable, "-m", *command], stdin=pipe, stdout=pipe, text=True)
+    return subprocess.Popen([python, "-m", *command], stdin=pipe, stdout=pipe, text=True)
 
 
 def _at(moment_s: float, clocks: Mapping[str, Callable[[], float]]) -> tuple[dict[str, float], float]:
@@ -177,6 +183,7 @@ def _last_words(child: subprocess.Popen[str]) -> dict[str, Any]:
         child.kill()
         raise RuntimeError(f"a load process did not end within {_PATIENCE_S:g} s: an answer is missing") from None
     if child.returncode:
-        raise RuntimeError(f"a load process ended with {child.returncode}; its output above says why")
+        why = f"a load process ended with {child.returncode}; its output above says why"
+        raise RuntimeError(told.strip() or why)
     words: dict[str, Any] = json.loads(told)
     return words

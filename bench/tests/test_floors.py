@@ -9,7 +9,10 @@ from html.parser import HTMLParser
 import pytest
 
 from bench import bars, chart, floors, window
+from bench.cases import cases, pairs
 from bench.contestants import DOOR, FLOOR, GRPC, LEAN, REST, REST_BATCHED, contestants
+from bench.peer_turns import BATCHED, SINGLE
+from bench.shape_turns import shapes
 
 
 def figures(jobs_per_s: float, **others: float) -> dict[str, float]:
@@ -62,7 +65,8 @@ def test_what_was_not_measured_is_not_judged():
 @pytest.mark.parametrize("kind", ["sqlite", "postgres"])
 def test_every_bar_is_about_somebody_who_takes_part(kind):
     """The table of bars names contestants of its store only, and tables know the order of all of them."""
-    assert {bar.name for bar in bars.BARS if bar.store == kind} <= set(contestants(kind))
+    others = {*shapes(kind), SINGLE, BATCHED, *pairs()} | {case.name for case in cases(kind, 1)}
+    assert {bar.name for bar in bars.BARS if bar.store == kind} <= others | set(contestants(kind))
     assert set(contestants(kind, wide=True)) <= set(bars.ORDER)
 
 

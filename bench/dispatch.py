@@ -80,10 +80,11 @@ def _turn(engines: Sequence[EngineProcess], plan: Plan, length: Length) -> dict[
     counted = count([command], warm_s=length.warm_s, measure_s=length.measure_s, clocks=clocks)
     if not counted.latencies:
         raise RuntimeError(f"no job was due within {length.measure_s:g} s at {plan.rate_per_s:g} starts per second")
-    late = Counter(dict(counted.told[0]["sent_late"]))
+    late, after = (Counter(dict(counted.told[0][name])) for name in ("sent_late", "after_answer"))
     return counted.figures() | {
         "waits": counted.latencies.total(),
         "starts_per_s": round(plan.rate_per_s),
+        **{f"after_answer_p{share}_ms": round(quantile(after, share / 100) * 1000, 2) for share in (50, 99)},
         "sent_late_p99_ms": round(quantile(late, 0.99) * 1000, 2),
     }
 
@@ -94,7 +95,7 @@ def report(console: Console, name: str, measured: Mapping[str, Any]) -> None:
     table = Table(title=f"Dispatch on {name}: job made to handler started, medians of the rounds")
     table.add_column("case", no_wrap=True)
     table.add_column("promise", no_wrap=True)
-    for title in ("p50 ms", "p99 ms", "jobs / s", "starts / s due", "sent late p99 ms"):
+    for title in _SHOWN.values():
         table.add_column(title, justify="right")
     for case, runs in measured["rounds"].items():
         verdicts = "\n".join(verdict(each) for each in judged if each.name == case)
@@ -103,4 +104,12 @@ def report(console: Console, name: str, measured: Mapping[str, Any]) -> None:
     console.print(table)
 
 
-_SHOWN = ("p50_ms", "p99_ms", "jobs_per_s", "starts_per_s", "sent_late_p99_ms")
+_SHOWN = {
+    "p50_ms": "p50 ms",
+    "p99_ms": "p99 ms",
+    "after_answer_p50_ms": "after answer p50",
+    "after_answer_p99_ms": "p99 ms",
+    "jobs_per_s": "jobs / s",
+    "starts_per_s": "starts / s due",
+    "sent_late_p99_ms": "sent late p99 ms",
+}

@@ -58,11 +58,17 @@ class Waits(Tally):
         super().__init__(span, monotonic_s=monotonic_s)
         self.slices = [0] * SLICES
         self.sent_late: Counter[int] = Counter()
+        self.after_answer: Counter[int] = Counter()
 
     def picked_up(self, made_s: float, now_s: float) -> None:
         """Keep the wait of a job that was to be made at `made_s`."""
         if self._inside(made_s):
             self.latencies[bucket(now_s - made_s)] += 1
+
+    def both_known(self, made_s: float, answered_s: float, picked_s: float) -> None:
+        """Keep how long after the answer to the call that made it a job was picked up; before it is no wait."""
+        if self._inside(made_s):
+            self.after_answer[bucket(picked_s - answered_s)] += 1
 
     def sent(self, due_s: float, now_s: float) -> None:
         """Keep how late this program itself was with a start: where that is much, the figures are the load's."""
@@ -79,19 +85,34 @@ class Waits(Tally):
 
     def figures(self) -> dict[str, Any]:
         """Return what the process tells at its end."""
-        return super().figures() | {"slices": self.slices, "sent_late": list(self.sent_late.items())}
+        return super().figures() | {
+            "slices": self.slices,
+            "sent_late": list(self.sent_late.items()),
+            "after_answer": list(self.after_answer.items()),
+        }
 
     def _inside(self, moment_s: float) -> bool:
         return self._span.begin_s <= moment_s < self._span.end_s
 
 
-class Flight:
-    """An instance on its way: since when its open job is to be there, and how many are left with that one."""
+class Job:
+    """A job that was to be made then; its pickup and the answer to the call that makes it come in any order."""
 
-    __slots__ = ("landed", "left", "made_s")
+    __slots__ = ("answered_s", "made_s", "picked_s")
 
     def __init__(self, made_s: float) -> None:
         self.made_s = made_s
+        self.answered_s: float | None = None
+        self.picked_s: float | None = None
+
+
+class Flight:
+    """An instance on its way: its open job, and how many are left with that one."""
+
+    __slots__ = ("job", "landed", "left")
+
+    def __init__(self, made_s: float) -> None:
+        self.job = Job(made_s)
         self.left = STEPS
         self.landed = asyncio.Event()
 
@@ -142,29 +163,43 @@ class Traffic:
     def _depart(self, due_s: float) -> Flight:
         number = next(self._numbers)
         flight = self._flights[number] = Flight(due_s)
-        self._tasks.create_task(self._start(number, due_s))
+        self._tasks.create_task(self._start(number, flight.job))
         return flight
 
-    async def _start(self, number: int, due_s: float) -> None:
+    async def _start(self, number: int, first: Job) -> None:
         async with self._connection() as connection:
-            self._tally.sent(due_s, time.monotonic())
+            self._tally.sent(first.made_s, time.monotonic())
             await connection.post("/v1/instances", _START % number)
+        self._answered(first)
 
     async def handle(self, job_id: str, number: int, now_s: float) -> None:
         """Be a handler that has nothing to do: note the wait and complete the job; raises if it is not open."""
         flight = self._flights.get(number)
         if flight is None or not flight.left:
             raise RuntimeError(f"job {job_id} was handed out although it is done")
-        self._tally.picked_up(flight.made_s, now_s)
+        self._picked_up(flight.job, now_s)
         flight.left -= 1
         last = not flight.left
-        flight.made_s = time.monotonic()
+        following = flight.job = Job(time.monotonic())
         async with self._connection() as connection:
             await connection.post(f"/v1/jobs/{job_id}/complete", _COMPLETE)
         self._tally.finished(1, now_s)
         if last:
             del self._flights[number]
             flight.landed.set()
+        else:
+            self._answered(following)
+
+    def _picked_up(self, job: Job, now_s: float) -> None:
+        job.picked_s = now_s
+        self._tally.picked_up(job.made_s, now_s)
+        if job.answered_s is not None:
+            self._tally.both_known(job.made_s, job.answered_s, now_s)
+
+    def _answered(self, job: Job) -> None:
+        job.answered_s = time.monotonic()
+        if job.picked_s is not None:
+            self._tally.both_known(job.made_s, job.answered_s, job.picked_s)
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:

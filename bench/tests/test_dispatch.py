@@ -49,6 +49,15 @@ async def test_a_wait_counts_by_when_the_job_was_to_be_made():
     assert waits.latencies == {bucket(0.5): 1, bucket(6.0): 1}
 
 
+async def test_a_job_that_is_there_before_the_answer_did_not_wait_after_it():
+    """What a handler waits beyond the answer is told apart, by the same rule about when the job was made."""
+    waits = Waits(Span(10.0, 20.0), monotonic_s=lambda: 0.0)
+    waits.both_known(11.0, 11.2, 11.7)
+    waits.both_known(11.0, 11.2, 11.1)
+    waits.both_known(9.0, 11.2, 11.7)
+    assert waits.after_answer == {bucket(0.5): 1, bucket(0.0): 1}
+
+
 async def test_done_jobs_are_counted_by_the_slice_they_end_in():
     """Jobs that end outside the span are in no slice; a slice of a minute is a second."""
     now_s = iter([0.0, 9.99, 10.0, 10.9, 69.9, 70.0])
@@ -88,6 +97,7 @@ def test_a_quick_run_measures_every_case_and_can_be_drawn(tmp_path: Path):
     rounds = measured["rounds"]
     assert [*rounds] == [CLOSED, *(case.name for case in cases("sqlite", 1))]
     assert all(runs[0]["waits"] > 0 for runs in rounds.values())
+    assert all(0 <= run["after_answer_p50_ms"] <= run["p50_ms"] for [run] in rounds.values())
     [[closed], [half]] = rounds[CLOSED], rounds[LONG_HALF]
     assert half["starts_per_s"] == pytest.approx(closed["jobs_per_s"] / 3 / 2, abs=1)
     assert [line.what for line in summary.OF["dispatch"]("sqlite", measured)] == [LONG_HALF] * 2

@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
 
+from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.postgres.claims import SQL as POSTGRES_SQL
 from rochallor.stores.postgres.connect import WRITER, connect
 from rochallor.stores.postgres.dsn import parse_dsn
@@ -119,7 +120,7 @@ class PostgresBare:
     async def write(self, done: Sequence[Completion]) -> None:
         """Run array statements."""
         for name, rows in by_statement(done):
-            await self._run(name, POSTGRES_SQL[name], *zip(*rows, strict=True))
+            await self._run(name, POSTGRES_SQL[name], *arrays(rows))
 
     async def ask(self, name: str, *parameters: Any) -> None:
         """Fetch."""

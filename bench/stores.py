@@ -19,6 +19,7 @@ from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import click
+from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.postgres.claims import SQL as POSTGRES_SQL
 from rochallor.stores.sqlite.writes import SQL as SQLITE_SQL
 
@@ -132,7 +133,7 @@ async def _pour(dsn: str, batches: Iterable[Batch], *, rest: bool) -> None:
     connection = await asyncpg.connect(dsn, server_settings={"synchronous_commit": "off"})
     try:
         for name, rows in batches:
-            await connection.execute(POSTGRES_SQL[name], *zip(*rows, strict=True))
+            await connection.execute(POSTGRES_SQL[name], *arrays(rows))
         if rest:
             await connection.execute("VACUUM (FREEZE, ANALYZE)")
         await connection.execute("CHECKPOINT")

@@ -21,6 +21,9 @@ from rochallor.core.reports import Verdict
 from rochallor.ports import Change, Loaded, Transaction
 from rochallor.shell.definitions import Definitions
 
+_ABOUT_A_JOB = (CompleteJob, FailJob, ExpireLease)
+_QUEUED = (JobCreated, JobRetried, JobExpired)
+
 
 class Moment(NamedTuple):
     """The time and chance of one batch."""
@@ -69,7 +72,7 @@ class Desk:
     async def do(self, command: Command) -> Outcome:
         """Do one command on an existing instance; raises `WorkflowError`."""
         instance = self.loaded.instances.get(command.instance_id)
-        job = command.job if isinstance(command, CompleteJob | FailJob | ExpireLease) else None
+        job = command.job if isinstance(command, _ABOUT_A_JOB) else None
         if instance is None:
             if job is not None:
                 return Outcome(_NOBODY, (), Verdict.NOT_FOUND)
@@ -127,7 +130,7 @@ class Desk:
         for event in outcome.events:
             if isinstance(event, TimerScheduled):
                 self.plans.append(event.due_ms)
-            elif isinstance(event, JobCreated | JobRetried | JobExpired):
+            elif isinstance(event, _QUEUED):
                 if event.ready_at_ms <= self.now_ms:
                     self.ready[event.job_type] += 1
                 else:

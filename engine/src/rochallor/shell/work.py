@@ -23,6 +23,7 @@ from rochallor.shell.known import Memory
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
+_REPORTS = (cmd.CompleteJob, cmd.FailJob)
 _FIRST_CHAIN_RETRY_MS = 100
 _LAST_CHAIN_RETRY_MS = 5_000
 
@@ -80,7 +81,7 @@ class Do:
     def wish(self, wishes: Wishes) -> None:
         """The instance, and the lease of the job it is about."""
         command = self.command
-        if isinstance(command, cmd.CompleteJob | cmd.FailJob):
+        if isinstance(command, _REPORTS):
             wishes.reports.add(command.job)
             return
         wishes.instances.add(command.instance_id)

@@ -1,30 +1,38 @@
 -- Every statement the PostgreSQL store runs; the SQLite store has the same names.
 --
 -- Writes are array statements: one parameter per column, each an array with one element per row, in the order of the
--- columns of stores/projections.py. One statement for fifty rows costs little more than for one.
+-- columns of stores/projections.py. One statement for fifty rows costs little more than for one. The arrays come as
+-- texts (see arrays.py), hence `$1::text::bigint[]`; bytes in them are base64.
 
 -- name: insert_instance
 INSERT INTO instance (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
                       status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables)
-SELECT * FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[],
-                     $7::text[], $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::text[], $13::bytea[]);
+SELECT id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
+       status, completed_at_ms, failure_reason, child_instance_id, revision, state, decode(variables, 'base64')
+FROM unnest($1::text::text[], $2::text::text[], $3::text::bigint[], $4::text::text[], $5::text::text[],
+            $6::text::bigint[], $7::text::text[], $8::text::bigint[], $9::text::text[], $10::text::text[],
+            $11::text::bigint[], $12::text::text[], $13::text::text[])
+     AS new (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
+             status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables);
 
 -- The revision in WHERE is a second lock: a change built on an older state finds no row, and the batch is refused.
 -- name: update_instance
 UPDATE instance
 SET status = new.status, completed_at_ms = new.completed_at_ms, failure_reason = new.failure_reason,
-    child_instance_id = new.child_instance_id, revision = new.revision, state = new.state, variables = new.variables
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[],
-            $8::text[], $9::bigint[])
+    child_instance_id = new.child_instance_id, revision = new.revision, state = new.state,
+    variables = decode(new.variables, 'base64')
+FROM unnest($1::text::text[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[],
+            $6::text::text[], $7::text::text[], $8::text::text[], $9::text::bigint[])
      AS new (status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables, id, before)
 WHERE instance.id = new.id AND instance.revision = new.before;
 
 -- name: insert_event
 INSERT INTO event (instance_id, revision, at_ms, actor, command, events)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[]);
+SELECT * FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::text[], $5::text::text[],
+                     $6::text::text[]);
 
 -- name: delete_job
-DELETE FROM job USING unnest($1::text[], $2::bigint[]) AS gone (instance_id, step_seq)
+DELETE FROM job USING unnest($1::text::text[], $2::text::bigint[]) AS gone (instance_id, step_seq)
 WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq;
 
 -- Rows get their `seq` in the order of the arrays.
@@ -32,8 +40,9 @@ WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq;
 INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
                  retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent, ready)
 SELECT new.*, NOT new.delayed
-FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::text[],
-            $9::bigint[], $10::bigint[], $11::bigint[], $12::boolean[], $13::text[])
+FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::text[], $5::text::text[],
+            $6::text::text[], $7::text::bigint[], $8::text::text[], $9::text::bigint[], $10::text::bigint[],
+            $11::text::bigint[], $12::text::boolean[], $13::text::text[])
      AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
              retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent);
 
@@ -45,71 +54,75 @@ WITH moved AS (
     UPDATE instance
     SET status = new.status, completed_at_ms = new.completed_at_ms, failure_reason = new.failure_reason,
         child_instance_id = new.child_instance_id, revision = new.revision, state = new.state,
-        variables = new.variables
-    FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bytea[],
-                $8::text[], $9::bigint[])
+        variables = decode(new.variables, 'base64')
+    FROM unnest($1::text::text[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[],
+                $6::text::text[], $7::text::text[], $8::text::text[], $9::text::bigint[])
          AS new (status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables, id, before)
     WHERE instance.id = new.id AND instance.revision = new.before
     RETURNING 1
 ), told AS (
     INSERT INTO event (instance_id, revision, at_ms, actor, command, events)
-    SELECT * FROM unnest($10::text[], $11::bigint[], $12::bigint[], $13::text[], $14::text[], $15::text[])
+    SELECT * FROM unnest($10::text::text[], $11::text::bigint[], $12::text::bigint[], $13::text::text[],
+                         $14::text::text[], $15::text::text[])
 ), done AS (
-    DELETE FROM job USING unnest($16::text[], $17::bigint[]) AS gone (instance_id, step_seq)
+    DELETE FROM job USING unnest($16::text::text[], $17::text::bigint[]) AS gone (instance_id, step_seq)
     WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq
 ), queued AS (
     INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version,
                      business_key, retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent, ready)
     SELECT new.*, NOT new.delayed
-    FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::text[], $22::text[], $23::text[], $24::bigint[],
-                $25::text[], $26::bigint[], $27::bigint[], $28::bigint[], $29::boolean[], $30::text[])
+    FROM unnest($18::text::text[], $19::text::bigint[], $20::text::bigint[], $21::text::text[], $22::text::text[],
+                $23::text::text[], $24::text::bigint[], $25::text::text[], $26::text::bigint[], $27::text::bigint[],
+                $28::text::bigint[], $29::text::boolean[], $30::text::text[])
          AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
                  retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
 )
 SELECT count(*) FROM moved;
 
 -- name: delete_step_timers
-DELETE FROM timer USING unnest($1::text[], $2::bigint[]) AS gone (instance_id, step_seq)
+DELETE FROM timer USING unnest($1::text::text[], $2::text::bigint[]) AS gone (instance_id, step_seq)
 WHERE timer.instance_id = gone.instance_id AND timer.step_seq = gone.step_seq;
 
 -- name: delete_timer
-DELETE FROM timer USING unnest($1::text[], $2::bigint[], $3::bigint[]) AS gone (instance_id, step_seq, position)
+DELETE FROM timer
+USING unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[]) AS gone (instance_id, step_seq, position)
 WHERE timer.instance_id = gone.instance_id AND timer.step_seq = gone.step_seq AND timer.position = gone.position;
 
 -- name: insert_timer
 INSERT INTO timer (instance_id, step_seq, position, due_at_ms)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::bigint[]);
+SELECT * FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::bigint[]);
 
 -- name: insert_user_task
 INSERT INTO user_task (instance_id, seq, step_id, definition_id, definition_version, business_key, created_at_ms,
                        status, closed_at_ms, completed_by)
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::bigint[],
-                     $8::text[], $9::bigint[], $10::text[]);
+SELECT * FROM unnest($1::text::text[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[],
+                     $6::text::text[], $7::text::bigint[], $8::text::text[], $9::text::bigint[], $10::text::text[]);
 
 -- name: close_user_task
 UPDATE user_task SET status = closed.status, closed_at_ms = closed.at_ms, completed_by = closed.completed_by
-FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[])
+FROM unnest($1::text::text[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[])
      AS closed (status, at_ms, completed_by, instance_id, seq)
 WHERE user_task.instance_id = closed.instance_id AND user_task.seq = closed.seq;
 
 -- name: delete_key
 DELETE FROM business_key
-USING unnest($1::text[], $2::text[], $3::text[]) AS gone (definition_id, business_key, instance_id)
+USING unnest($1::text::text[], $2::text::text[], $3::text::text[]) AS gone (definition_id, business_key, instance_id)
 WHERE business_key.definition_id = gone.definition_id AND business_key.business_key = gone.business_key
   AND business_key.instance_id = gone.instance_id;
 
 -- In the order of keys: an engine may wait here for another that takes the same key, and must not be waited for.
 -- name: insert_key
 INSERT INTO business_key (definition_id, business_key, instance_id)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS new (definition_id, business_key, instance_id)
+SELECT * FROM unnest($1::text::text[], $2::text::text[], $3::text::text[])
+     AS new (definition_id, business_key, instance_id)
 ORDER BY definition_id COLLATE "C", business_key COLLATE "C";
 
 -- name: delete_chain
-DELETE FROM chain WHERE parent_id = ANY($1::text[]);
+DELETE FROM chain WHERE parent_id = ANY($1::text::text[]);
 
 -- name: insert_chain
 INSERT INTO chain (parent_id, next_workflow_id, business_key, due_at_ms)
-SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[]);
+SELECT * FROM unnest($1::text::text[], $2::text::text[], $3::text::text[], $4::text::bigint[]);
 
 -- A chain that another engine is starting this moment is left alone: waiting for it could end in a deadlock, and it is
 -- either started or tried again soon.

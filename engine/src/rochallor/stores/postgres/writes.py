@@ -14,6 +14,7 @@ from typing import Any
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.postgres.claims import SQL, Claims
 from rochallor.stores.postgres.connect import OUTDATED, translated
 from rochallor.stores.projections import Batch, instance_of, project
@@ -55,18 +56,18 @@ class PostgresTransaction:
             if batch.jobs_gone.keys().isdisjoint(batch.jobs):
                 await self._advance(statements)
             for name, rows in statements.items():
-                status = await self._connection.execute(SQL[name], *_columns(rows))
+                status = await self._connection.execute(SQL[name], *arrays(rows))
                 if name == "update_instance" and _count(status) != len(rows):
                     raise StoreConflict(OUTDATED)
         self._note(batch)
 
     async def _advance(self, statements: dict[str, Sequence[tuple[Any, ...]]]) -> None:
         """Do the statements of which nearly every batch is made in one, and take them out."""
-        columns: list[Any] = []
+        columns: list[str] = []
         moved = len(statements.get("update_instance", ()))
         for name, width in ADVANCE.items():
             rows = statements.pop(name, None)
-            columns += _columns(rows) if rows else repeat((), width)
+            columns += arrays(rows) if rows else repeat("{}", width)
         if await self._connection.fetchval(SQL["advance"], *columns) != moved:
             raise StoreConflict(OUTDATED)
 

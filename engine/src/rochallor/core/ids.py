@@ -6,13 +6,12 @@ a job finds its instance without an index, and a late one is told from a made-up
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BITS = 80
-_ULID_LENGTH = 26
-_MAX_DIGITS = 12
-_JOB_PARTS = 3
+_JOB_ID = re.compile(r"([^-]{26})-([1-9][0-9]{0,11})-([1-9][0-9]{0,11})", re.DOTALL)
 
 
 class JobRef(NamedTuple):
@@ -40,13 +39,5 @@ def step_execution_id(instance_id: str, seq: int) -> str:
 
 def parse_job_id(text: str) -> JobRef | None:
     """Return the parts of a job id, or None when this text was never one."""
-    parts = text.split("-")
-    if len(parts) != _JOB_PARTS or len(parts[0]) != _ULID_LENGTH:
-        return None
-    seq, delivery = _number(parts[1]), _number(parts[2])
-    return JobRef(parts[0], seq, delivery) if seq and delivery else None
-
-
-def _number(text: str) -> int:
-    canonical = text.isascii() and text.isdigit() and text[0] != "0" and len(text) <= _MAX_DIGITS
-    return int(text) if canonical else 0
+    parts = _JOB_ID.fullmatch(text)
+    return JobRef(parts[1], int(parts[2]), int(parts[3])) if parts else None

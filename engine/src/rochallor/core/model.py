@@ -41,6 +41,8 @@ class InstanceStatus(str, Enum):
     FAILED = "FAILED"
     CANCELLED = "CANCELLED"
 
+    __hash__ = str.__hash__  # an enum's own is written in Python
+
     @property
     def terminal(self) -> bool:
         """Tell whether nothing moves any more."""

@@ -72,6 +72,7 @@ class HttpConnection(ExpressProtocol):
         self._bodies = bodies
         self._held = 0
         self._quiet_bytes = 0
+        self._part_bytes = 0
         self._message = 0
         self._phase = _HEAD
         self._timed = (0, _IDLE)
@@ -98,7 +99,8 @@ class HttpConnection(ExpressProtocol):
         """Take a part of a request."""
         if self._refusal is not None:
             return
-        self._quiet_bytes += len(data)
+        self._part_bytes = len(data)
+        self._quiet_bytes += self._part_bytes
         super().data_received(data)
         if self._quiet_bytes > self._limits.head_bytes and self._refusal is None:
             self._refuse(self._head_too_large())
@@ -112,14 +114,16 @@ class HttpConnection(ExpressProtocol):
         super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One more header, or trailer."""
-        super().on_header(name, value)
-        if len(self.headers) > self._limits.headers:
+        """One more header, or trailer; the busiest callback there is, so uvicorn's is not called from here."""
+        headers = self.headers
+        headers.append((name.lower(), value))
+        if len(headers) > self._limits.headers:
             self._stop(PayloadTooLarge(f"the request has more than {self._limits.headers} headers; send fewer"))
 
     def on_headers_complete(self) -> None:
         """The head is there."""
-        if sum(len(name) + len(value) for name, value in self.headers) + len(self.url) > self._limits.head_bytes:
+        limit = self._limits.head_bytes
+        if self._quiet_bytes + self._part_bytes > limit and self._head_bytes() > limit:
             self._stop(self._head_too_large())
         self._phase = _BODY
         self._quiet_bytes = 0
@@ -193,6 +197,9 @@ class HttpConnection(ExpressProtocol):
             self.transport.close()  # it never asked for anything, so there is nothing to answer
         else:
             self._refuse(BadRequest(f"the request was not there within {limit_s:g} s; send it faster"))
+
+    def _head_bytes(self) -> int:
+        return sum(len(name) + len(value) for name, value in self.headers) + len(self.url)
 
     def _head_too_large(self) -> WorkflowError:
         return PayloadTooLarge(f"the request's headers are over the limit of {self._limits.head_bytes} bytes")

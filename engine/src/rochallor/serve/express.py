@@ -26,7 +26,7 @@ T = TypeVar("T")
 
 Attend = Callable[[Request, Callable[[Answer | Stream], Awaitable[None]]], Coroutine[Any, Any, None]]
 
-UNUSUAL = (b"expect", b"transfer-encoding", b"upgrade", b"origin")
+UNUSUAL = frozenset((b"expect", b"transfer-encoding", b"upgrade", b"origin"))
 CLOSE = (b"connection", b"close")
 
 log = logging.getLogger("rochallor.rest")
@@ -140,11 +140,22 @@ class ExpressProtocol(HttpToolsProtocol):
         self._door = door
         self._head = head or Head()
         self._exchange: Exchange | None = None
+        self._idle_since_s: float | None = None
+
+    def on_message_begin(self) -> None:
+        """Collect a head; what ASGI needs beside it is made when it is known to need it."""
+        if self._door is None:
+            super().on_message_begin()
+        else:
+            self.url = b""
+            self.headers = []
+            self.expect_100_continue = False
 
     def on_headers_complete(self) -> None:
         """Choose the way of a request by its head."""
         exchange = self._straight()
         if exchange is None:
+            self._begin_asgi()
             super().on_headers_complete()
         else:
             self.cycle = exchange  # type: ignore[assignment]  # it has what uvicorn asks of it from here on
@@ -168,8 +179,42 @@ class ExpressProtocol(HttpToolsProtocol):
             self.tasks.add(task)
             task.add_done_callback(self.tasks.discard)
 
+    def on_response_complete(self) -> None:
+        """Go on with what was sent meanwhile, or wait for more.
+
+        uvicorn starts and cancels a timer for each request; here there is one that looks when the last one ended.
+        """
+        self.server_state.total_requests += 1
+        if self.transport.is_closing():
+            return
+        self.flow.resume_reading()
+        if self.pipeline:
+            self._start_asgi_task(*self.pipeline.pop())
+            return
+        self._idle_since_s = self.loop.time()
+        if self.timeout_keep_alive_task is None:
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Hang up if nothing has come for long; look again later otherwise."""
+        self.timeout_keep_alive_task = None
+        if self._idle_since_s is None:
+            return  # a request is being answered, and will come back to this
+        left_s = self._idle_since_s + self.timeout_keep_alive - self.loop.time()
+        if left_s > 0:
+            self.timeout_keep_alive_task = self.loop.call_later(left_s, self.timeout_keep_alive_handler)
+        elif not self.transport.is_closing():
+            self.transport.close()
+
+    def _unset_keepalive_if_required(self) -> None:
+        self._idle_since_s = None
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits for this client."""
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
         if self._exchange is not None:
             self._exchange.lost()
         cycle: object = self.cycle
@@ -182,7 +227,7 @@ class ExpressProtocol(HttpToolsProtocol):
         if self._door is None or (before is not None and not before.response_complete):
             return None
         headers = dict(self.headers)
-        if len(headers) != len(self.headers) or any(name in headers for name in UNUSUAL):
+        if len(headers) != len(self.headers) or not UNUSUAL.isdisjoint(headers):
             return None
         if int(headers.get(b"content-length", b"0")) > HIGH_WATER_LIMIT:
             return None  # uvicorn stops reading such a body until somebody asks for it
@@ -194,6 +239,18 @@ class ExpressProtocol(HttpToolsProtocol):
             return None
         keep_alive = self.parser.get_http_version() != "1.0" and self.parser.should_keep_alive()
         return Exchange(method, headers, attend, keep_alive=keep_alive)
+
+    def _begin_asgi(self) -> None:
+        """Make what ASGI needs beside the head, and uvicorn makes earlier."""
+        headers = self.headers
+        if self._door is not None:
+            url = self.url
+            super().on_message_begin()
+            self.url = url
+            self.headers = self.scope["headers"] = headers
+        self.expect_100_continue = any(
+            name == b"expect" and value.lower() == b"100-continue" for name, value in headers
+        )
 
     async def _serve(self, exchange: Exchange) -> None:
         async def send(answer: Answer | Stream) -> None:

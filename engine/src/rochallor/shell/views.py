@@ -18,8 +18,12 @@ from rochallor.core.errors import Detail
 T = TypeVar("T")
 
 
+@lru_cache(maxsize=4_096)
 def moment(at_ms: int) -> str:
-    """Return milliseconds since the epoch as RFC 3339 in UTC, always with three digits of a second."""
+    """Return milliseconds since the epoch as RFC 3339 in UTC, always with three digits of a second.
+
+    Whatever happens in one commit happens at one moment, so the same ones are asked for again and again.
+    """
     second, ms = divmod(at_ms, 1000)
     return f"{_second(second)}.{ms:03d}Z"
 

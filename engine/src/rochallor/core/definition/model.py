@@ -39,6 +39,8 @@ class StepType(str, Enum):
     JOIN_GATEWAY = "JOIN_GATEWAY"
     END = "END"
 
+    __hash__ = str.__hash__  # an enum's own is written in Python, and the machine looks kinds up all the time
+
 
 class Literal(Struct, frozen=True, tag=True):
     """A JSON value that stands for itself."""

@@ -9,6 +9,7 @@ import socket
 import httpx
 import pytest
 import uvicorn
+from rochallor.serve.listener import Listener
 from rochallor.transports.rest import create_app
 
 PATIENT_S = 10.0
@@ -16,8 +17,8 @@ POLL = b'{"workerId":"w","jobTypes":["a"],"waitMs":30000}'
 
 
 @contextlib.asynccontextmanager
-async def served(app):
-    """Serve an application on a free port of the loopback; give the port."""
+async def by_uvicorn(app):
+    """Serve an application on a free port of the loopback, as any ASGI server would; give the port."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, http="httptools", ws="none", lifespan="off", log_config=None, access_log=False)
     server = uvicorn.Server(config)
@@ -29,8 +30,24 @@ async def served(app):
         await serving
 
 
+@contextlib.asynccontextmanager
+async def by_ourselves(app):
+    """Serve it as the engine does, its hot routes past ASGI; give the port."""
+    listener = Listener(app, grace_s=1, hot=app)
+    await listener.start("127.0.0.1", 0)
+    try:
+        yield listener.port
+    finally:
+        await listener.stop()
+
+
+@pytest.fixture(params=[by_uvicorn, by_ourselves])
+def served(request):
+    return request.param
+
+
 @pytest.fixture
-async def port(engine):
+async def port(engine, served):
     async with served(create_app(engine)) as port:
         yield port
 
@@ -119,7 +136,7 @@ async def test_endless_body_costs_the_connection(port, engine, header):
         ("await_instance", request("/v1/instances/I1/await?waitMs=30000", method="GET")),
     ],
 )
-async def test_wait_ends_when_the_client_goes(engine, operation, sent):
+async def test_wait_ends_when_the_client_goes(engine, served, operation, sent):
     """A client that hangs up during a long poll takes its wish with it."""
     begun, cancelled, seen = asyncio.Event(), asyncio.Event(), []
 
@@ -139,7 +156,7 @@ async def test_wait_ends_when_the_client_goes(engine, operation, sent):
     assert seen == [499]
 
 
-async def test_client_that_leaves_in_the_middle_of_a_body_is_forgotten(engine):
+async def test_client_that_leaves_in_the_middle_of_a_body_is_forgotten(engine, served):
     """Half a body and a hang-up reach neither the engine nor the log of errors."""
     seen, told = [], asyncio.Event()
 

@@ -33,7 +33,9 @@ log = logging.getLogger("rochallor.rest")
 
 
 class HotDoor(Protocol):
-    """An application that knows its hot routes."""
+    """An application that knows its hot routes, and how large a body it takes."""
+
+    max_body_bytes: int
 
     def express(self, method: str, path: bytes) -> Attend | None:
         """Return who answers a request for this path, None when it is not hot."""
@@ -53,6 +55,7 @@ class Exchange:
         "method",
         "response_complete",
         "response_started",
+        "whole",
     )
 
     query_string = b""
@@ -64,6 +67,7 @@ class Exchange:
         self.keep_alive = keep_alive
         self.response_started = False
         self.response_complete = False
+        self.whole = False
         self._headers = headers
         self._waiting: asyncio.Task[Any] | None = None
         self._gone = False
@@ -73,7 +77,9 @@ class Exchange:
         return self._headers.get(name, b"")
 
     async def body(self, limit: int) -> bytes:
-        """Return the body; raises `BodyTooLarge`, `UnsupportedFormat`."""
+        """Return the body; raises `BodyTooLarge`, `UnsupportedFormat`, and `ClientGone` if not all of it came."""
+        if not self.whole:
+            raise ClientGone
         if len(self.content) > limit:
             raise too_large(limit, hang_up=False)
         if self.content:
@@ -114,15 +120,12 @@ class Head:
             self._defaults = defaults
             self._lines = _lines([*defaults, NOSNIFF, NO_STORE])
         status, body, extra, media = answer
+        last = _lines([CLOSE]) if close and CLOSE not in extra else b""
         more = _lines(extra) if extra else b""
-        if close and CLOSE not in extra:
-            more += _lines([CLOSE])
         if not body:
-            return b"%b%b%b\r\n" % (STATUS_LINE[status], self._lines, more)
-        length = len(body)
-        return b"%b%b%b%b: %b\r\ncontent-length: %d\r\n\r\n%b" % (
-            STATUS_LINE[status], self._lines, more, *media, length, body,
-        )  # fmt: skip
+            return b"%b%b%b%b\r\n" % (STATUS_LINE[status], self._lines, more, last)
+        about = b"%b: %b\r\ncontent-length: %d\r\n" % (*media, len(body))
+        return b"%b%b%b%b%b\r\n%b" % (STATUS_LINE[status], self._lines, more, about, last, body)
 
 
 def _lines(headers: list[tuple[bytes, bytes]] | tuple[tuple[bytes, bytes], ...]) -> bytes:
@@ -174,10 +177,8 @@ class ExpressProtocol(HttpToolsProtocol):
         if not isinstance(cycle, Exchange):
             super().on_message_complete()
         elif not self.transport.is_closing():
-            self._exchange = cycle
-            task = self.loop.create_task(self._serve(cycle))
-            self.tasks.add(task)
-            task.add_done_callback(self.tasks.discard)
+            cycle.whole = True
+            self._begin(cycle)
 
     def on_response_complete(self) -> None:
         """Go on with what was sent meanwhile, or wait for more.
@@ -219,8 +220,16 @@ class ExpressProtocol(HttpToolsProtocol):
             self._exchange.lost()
         cycle: object = self.cycle
         if isinstance(cycle, Exchange):
+            if not cycle.whole:
+                self._begin(cycle)  # it is over at once, and counted
             self.cycle = None  # type: ignore[assignment]  # as before the first request
         super().connection_lost(exc)
+
+    def _begin(self, exchange: Exchange) -> None:
+        self._exchange = exchange
+        task = self.loop.create_task(self._serve(exchange))
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
 
     def _straight(self) -> Exchange | None:
         before: Any = self.cycle
@@ -229,8 +238,9 @@ class ExpressProtocol(HttpToolsProtocol):
         headers = dict(self.headers)
         if len(headers) != len(self.headers) or not UNUSUAL.isdisjoint(headers):
             return None
-        if int(headers.get(b"content-length", b"0")) > HIGH_WATER_LIMIT:
-            return None  # uvicorn stops reading such a body until somebody asks for it
+        # What is too large is refused before it has come; what is large, uvicorn reads as somebody asks for it.
+        if int(headers.get(b"content-length", b"0")) > min(self._door.max_body_bytes, HIGH_WATER_LIMIT):
+            return None
         url, method = self.url, self.parser.get_method().decode("ascii")
         if b"?" in url or b"#" in url or not url.isascii():
             return None

@@ -52,7 +52,7 @@ def create_app(
     """
     reception = Reception(engine, observe, timer, pause=pause, guard=guard)
     door = Door(reception, Router(cold_routes(reception), redirect_slashes=False, default=Nowhere(reception)))
-    return RestApp(door, with_cors(door, cors_origins))
+    return RestApp(door, with_cors(door, cors_origins), engine.settings.max_body_bytes)
 
 
 Send1 = Callable[[Answer | Stream], Awaitable[None]]
@@ -63,7 +63,8 @@ Attend = Callable[[Request, Send1], Coroutine[Any, Any, None]]
 class RestApp:
     """An ASGI application; a listener of our own may hand it hot requests directly, past ASGI."""
 
-    def __init__(self, door: Door, asgi: ASGIApp) -> None:
+    def __init__(self, door: Door, asgi: ASGIApp, max_body_bytes: int) -> None:
+        self.max_body_bytes = max_body_bytes
         self._door = door
         self._asgi = asgi
 

@@ -17,7 +17,7 @@ CHECKS = {
     "style": ["ruff", "check", "."],
     "format": ["ruff", "format", "--check", "."],
     "types": ["mypy"],
-    "types of the SDK, as pyright sees them": ["basedpyright", "--pythonpath", sys.executable],
+    "types of the SDK and the examples, as pyright sees them": ["basedpyright", "--pythonpath", sys.executable],
     "import directions": ["lint-imports", "--no-logo"],
     "tree": ["python", "tools/tree.py"],
 }

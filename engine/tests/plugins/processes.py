@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 from queue import Queue
+from typing import IO, Any
 
 import pytest
 
@@ -32,22 +33,26 @@ class Process:
             stderr=subprocess.PIPE,
             text=True,
         )
+        assert self.process.stdout is not None
+        assert self.process.stderr is not None
+        self.stdout: IO[str] = self.process.stdout
+        self._stderr: IO[str] = self.process.stderr
         self.lines: Queue[str | None] = Queue()
         self._reader = threading.Thread(target=self._read)
         self._reader.start()
 
     def _read(self) -> None:
-        for line in self.process.stderr:
+        for line in self._stderr:
             self.lines.put(line)
         self.lines.put(None)
 
-    def until(self, event: str) -> dict[str, object]:
+    def until(self, event: str) -> dict[str, Any]:
         """Return the log line of this event."""
-        seen = []
+        seen: list[str] = []
         while (line := self.lines.get(timeout=PATIENCE_S)) is not None:
             seen.append(line)
             with suppress(ValueError):
-                entry = json.loads(line)
+                entry: dict[str, Any] = json.loads(line)
                 if entry.get("event") == event:
                     return entry
         raise AssertionError(f"the process ended without {event!r}:\n{''.join(seen)}")
@@ -59,8 +64,8 @@ class Process:
         self.process.kill()
         self.process.wait()
         self._reader.join()
-        self.process.stdout.close()
-        self.process.stderr.close()
+        self.stdout.close()
+        self._stderr.close()
 
     def ended(self) -> int:
         """Return the exit code."""

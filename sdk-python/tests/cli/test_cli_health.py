@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
+from operator import lt
 from typing import TYPE_CHECKING
 
 import pytest
@@ -88,8 +90,8 @@ def test_the_metrics_of_several_stand_side_by_side(serve: Serve) -> None:
     for number in (1, 2, 3):
         registry = CollectorRegistry()
         Counter("done", "Done.", ["job_type"], registry=registry).labels("greet").inc(number)
-        port = serve(Pages(str, lambda registry=registry: metrics_page(registry)))
-        members.append(Member(f"w-{number}", port, lambda number=number: number < 3))
+        port = serve(Pages(str, partial(metrics_page, registry)))
+        members.append(Member(f"w-{number}", port, partial(lt, number, 3)))
     page = gathered(members, lambda: False).metrics().decode()
     assert page.count("# TYPE done_total counter") == 1
     assert 'done_total{job_type="greet",worker_id="w-1"} 1.0' in page

@@ -21,7 +21,7 @@ from google.rpc import (  # pyright: ignore[reportMissingTypeStubs]  # generated
     error_details_pb2,
     status_pb2,
 )
-from grpc_status import rpc_status
+from grpc_status import rpc_status  # type: ignore[import-untyped]  # has no type hints
 from rochallor_proto import engine_pb2 as pb
 from rochallor_proto import engine_pb2_grpc
 from workflow_sdk import errors
@@ -70,7 +70,8 @@ class Servicer(engine_pb2_grpc.WorkflowEngineServicer):
             context.abort_with_status(_to_status(failure))
         if rpc in self.responses:
             return self.responses[rpc]
-        return getattr(pb, f"{rpc}Response")()
+        empty: Message = getattr(pb, f"{rpc}Response")()
+        return empty
 
 
 def _method(rpc: str) -> Callable[[Servicer, Message, grpc.ServicerContext], Message]:
@@ -85,7 +86,7 @@ for _rpc in pb.DESCRIPTOR.services_by_name["WorkflowEngine"].methods_by_name:
 def server() -> Iterator[Servicer]:
     servicer = Servicer()
     server = grpc.server(ThreadPoolExecutor(2))
-    engine_pb2_grpc.add_WorkflowEngineServicer_to_server(servicer, server)  # pyright: ignore[reportUnknownMemberType]  # generated, no type hints
+    engine_pb2_grpc.add_WorkflowEngineServicer_to_server(servicer, server)  # type: ignore[no-untyped-call]  # generated
     servicer.target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     server.start()
     yield servicer

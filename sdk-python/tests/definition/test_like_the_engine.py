@@ -208,13 +208,17 @@ def changed(path: Way, change: Callable[[Any, Any], object]) -> Json:
     return document
 
 
+def _replaced_by(value: object) -> Callable[[Any, Any], object]:
+    return lambda node, key: node.__setitem__(key, value)
+
+
 def broken_in_one_place() -> Iterator[tuple[object, Json]]:
     """Every place removed, and replaced by every value; every object with every field more."""
     for path in places(DETAILED):
         if path:
             yield path, changed(path, lambda node, key: node.pop(key))
             for value in (*REPLACEMENTS, *BY_FIELD.get(str(path[-1]), ())):
-                yield (path, value), changed(path, lambda node, key, value=value: node.__setitem__(key, value))
+                yield (path, value), changed(path, _replaced_by(value))
         node: Any = DETAILED
         for key in path:
             node = node[key]

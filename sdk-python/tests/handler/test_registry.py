@@ -60,7 +60,7 @@ def test_an_empty_job_type_is_refused() -> None:
 def test_something_that_cannot_be_called_is_refused() -> None:
     """A handler that is no function is noticed where it is registered."""
     with pytest.raises(TypeError, match="int"):
-        HandlerRegistry().register("greet", 5)  # pyright: ignore[reportCallIssue, reportArgumentType] - that is the slip
+        HandlerRegistry().register("greet", 5)  # type: ignore[call-overload]  # that is the slip
 
 
 def test_what_was_said_about_a_handler_is_found() -> None:
@@ -127,7 +127,7 @@ def test_middleware_stands_around_handlers_registered_before_and_after() -> None
 def test_middleware_that_cannot_be_called_is_refused() -> None:
     """A slip is noticed where it is made."""
     with pytest.raises(TypeError, match="call_next"):
-        HandlerRegistry().use("log")  # pyright: ignore[reportArgumentType] - that is the slip
+        HandlerRegistry().use("log")  # type: ignore[type-var]  # that is the slip
 
 
 def test_an_included_registry_brings_its_handlers_with_their_middleware() -> None:

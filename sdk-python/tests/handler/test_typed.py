@@ -1,5 +1,3 @@
-# Handlers without annotations are cases, too: what they are given is what is tested.
-# pyright: reportMissingParameterType=false, reportUnknownParameterType=false
 # Long because: one handler of every shape, and what each of them gets.
 """Which parameter gets what: by annotation, decided at registration."""
 
@@ -69,7 +67,10 @@ class JobDict(TypedDict):
     variables: dict[str, Any]
 
 
-JobAlias = NewType("JobAlias", dict)  # pyright: ignore[reportMissingTypeArgument] - people write it so
+JobAlias = NewType("JobAlias", dict)  # type: ignore[type-arg]  # as people write it
+
+Shown = dict[str, Any]
+"""What the handlers return: see `shown`."""
 
 
 def run(handler: Handler, **variables: Any) -> Outcome:
@@ -81,120 +82,120 @@ def run(handler: Handler, **variables: Any) -> Outcome:
     return invoke_sync(registration, JobContext({"id": "1", "jobType": "greet", "variables": variables}))
 
 
-def shown(*arguments: Any, **named: Any) -> dict[str, Any]:
+def shown(*arguments: Any, **named: Any) -> Shown:
     """Return the arguments as a handler may: the types' names and the values."""
     return {"seen": [type(each).__name__ for each in (*arguments, *named.values())]}
 
 
-def bare(ctx):
+def bare(ctx):  # type: ignore[no-untyped-def]  # as people write it
     return shown(ctx)
 
 
-def as_context(ctx: JobContext):
+def as_context(ctx: JobContext) -> Shown:
     return shown(ctx)
 
 
-def as_dict(anything: dict[str, Any]):
+def as_dict(anything: dict[str, Any]) -> Shown:
     return shown(anything)
 
 
-def as_mapping(anything: Mapping[str, Any]):
+def as_mapping(anything: Mapping[str, Any]) -> Shown:
     return shown(anything)
 
 
-def as_any(anything: Any):
+def as_any(anything: Any) -> Shown:
     return shown(anything)
 
 
-def as_alias(anything: JobAlias):
+def as_alias(anything: JobAlias) -> Shown:
     return shown(anything)
 
 
-def as_job_dict(job: JobDict):
+def as_job_dict(job: JobDict) -> Shown:
     return shown(job)
 
 
-def as_hidden_dict(ctx: dict[str, NotThere]):
+def as_hidden_dict(ctx: dict[str, NotThere]) -> Shown:
     return shown(ctx)
 
 
-def defaulted(ctx, retries=3):
+def defaulted(ctx, retries=3):  # type: ignore[no-untyped-def]  # as people write it
     return shown(ctx, retries)
 
 
-def defaulted_first(ctx=None):
+def defaulted_first(ctx=None):  # type: ignore[no-untyped-def]  # as people write it
     return shown(ctx)
 
 
-def variadic(*args, **kwargs):
+def variadic(*args, **kwargs):  # type: ignore[no-untyped-def]  # as people write it
     return shown(*args, **kwargs)
 
 
-def model(loan: Loan):
+def model(loan: Loan) -> Shown:
     return shown(loan)
 
 
-def typed_dict(loan: LoanDict):
+def typed_dict(loan: LoanDict) -> Shown:
     return shown(loan)
 
 
-def struct(loan: LoanStruct):
+def struct(loan: LoanStruct) -> Shown:
     return shown(loan)
 
 
-def pydantic_model(loan: LoanModel):
+def pydantic_model(loan: LoanModel) -> Shown:
     return shown(loan)
 
 
-def both(loan: Loan, ctx: JobContext):
+def both(loan: Loan, ctx: JobContext) -> Shown:
     return shown(loan, ctx)
 
 
-def ctx_without_annotation(ctx, loan: Loan):
+def ctx_without_annotation(ctx, loan: Loan):  # type: ignore[no-untyped-def]  # as people write it
     return shown(ctx, loan)
 
 
-def by_name_only(*, loan: Loan, ctx: JobContext):
+def by_name_only(*, loan: Loan, ctx: JobContext) -> Shown:
     return shown(loan, ctx)
 
 
-def positions_only(ctx: JobContext, loan: Loan, /):
+def positions_only(ctx: JobContext, loan: Loan, /) -> Shown:
     return shown(ctx, loan)
 
 
-def skips_a_default(ctx, retries=3, *, loan: Loan):
+def skips_a_default(ctx, retries=3, *, loan: Loan):  # type: ignore[no-untyped-def]  # as people write it
     return shown(ctx, retries, loan)
 
 
-def annotated(loan: Annotated[Loan, "the application"]):
+def annotated(loan: Annotated[Loan, "the application"]) -> Shown:
     return shown(loan)
 
 
-def nothing():
+def nothing() -> Shown:
     return shown()
 
 
-def several(decision: Approve | Reject):
+def several(decision: Approve | Reject) -> Shown:
     return shown(decision)
 
 
 class Service:
-    def method(self, loan: Loan):
+    def method(self, loan: Loan) -> Shown:
         return shown(loan)
 
-    def __call__(self, loan: Loan):
+    def __call__(self, loan: Loan) -> Shown:
         return shown(loan)
 
     @staticmethod
-    def static(loan: Loan):
+    def static(loan: Loan) -> Shown:
         return shown(loan)
 
     @classmethod
-    def of_class(cls, loan: Loan):
+    def of_class(cls, loan: Loan) -> Shown:
         return shown(loan)
 
 
-def with_rate(loan: Loan, rate: float):
+def with_rate(loan: Loan, rate: float) -> Shown:
     return shown(loan, rate)
 
 
@@ -263,7 +264,7 @@ def test_types_of_a_running_function_are_found() -> None:
     class Local:
         amount: int
 
-    def handler(loan: Local):
+    def handler(loan: Local) -> dict[str, Any]:
         return {"doubled": loan.amount * 2}
 
     assert run(handler, amount=4) == Completed({"doubled": 8})
@@ -278,7 +279,7 @@ def test_a_caller_with_a_type_of_the_same_name_is_not_asked() -> None:
 def test_values_are_converted_from_json() -> None:
     """Dates, enums and nested lists arrive as their types; unknown variables do not matter."""
 
-    def handler(loan: Loan, struct: LoanStruct):
+    def handler(loan: Loan, struct: LoanStruct) -> dict[str, Any]:
         assert struct.due_on is not None
         return {"purpose": loan.purpose.name, "year": struct.due_on.year, "tags": loan.tags}
 
@@ -295,7 +296,7 @@ def test_a_union_is_told_apart_by_its_tag() -> None:
 def test_an_optional_model_is_none_without_variables(variables: dict[str, Any], expected: dict[str, Any]) -> None:
     """`Loan | None` is None when the job has no variables, and the model when it has."""
 
-    def handler(loan: Loan | None):
+    def handler(loan: Loan | None) -> dict[str, Any]:
         return {"was": type(loan).__name__}
 
     assert run(handler, **variables) == Completed(expected)
@@ -305,19 +306,25 @@ def test_a_default_stands_in_without_variables() -> None:
     """A model with a default is not decoded from nothing."""
     fallback = Loan(7)
 
-    def handler(loan: Loan = fallback):
+    def handler(loan: Loan = fallback) -> dict[str, Any]:
         return {"amount": loan.amount}
 
     assert (run(handler), run(handler, amount=1)) == (Completed({"amount": 7}), Completed({"amount": 1}))
 
 
-def _scalar(amount: int): ...
-def _two_bare(ctx, database): ...
-def _hidden(loan: NotThere): ...
-def _scalar_result(ctx) -> bool: ...
-def _list_result(ctx) -> list[str]: ...
-def _union_of_pydantic(loan: LoanModel | Loan): ...
-def _ambiguous(loan: Loan | LoanDict): ...
+def _scalar(amount: int) -> None: ...
+def _two_bare(ctx, database): ...  # type: ignore[no-untyped-def]  # as people write it
+def _hidden(loan: NotThere) -> None: ...
+def _scalar_result(_: JobContext) -> bool:
+    return True
+
+
+def _list_result(_: JobContext) -> list[str]:
+    return []
+
+
+def _union_of_pydantic(loan: LoanModel | Loan) -> None: ...
+def _ambiguous(loan: Loan | LoanDict) -> None: ...
 
 
 class Strange:
@@ -334,9 +341,9 @@ class Outer:
     inner: list[Holds]
 
 
-def _strange(value: Holds): ...
-def _deep_strange(value: Outer): ...
-def _class(value: Strange): ...
+def _strange(value: Holds) -> None: ...
+def _deep_strange(value: Outer) -> None: ...
+def _class(value: Strange) -> None: ...
 
 
 REFUSED: list[tuple[Handler, str]] = [
@@ -373,7 +380,7 @@ def test_a_nested_type_that_cannot_be_found_is_refused() -> None:
     class Whole:
         part: Part
 
-    def handler(whole: Whole): ...
+    def handler(whole: Whole) -> None: ...
 
     with pytest.raises(TypeError, match=r"names the type 'Part'.*top level"):
         HandlerRegistry().register("greet", handler)
@@ -397,7 +404,7 @@ RESULTS: list[tuple[object, dict[str, Any] | None]] = [
 def test_results_become_variables(result: object, variables: dict[str, Any] | None) -> None:
     """Models that a handler returns, alone or inside a dict, are sent as JSON."""
 
-    def handler(_: JobContext):
+    def handler(_: JobContext) -> Any:
         return result
 
     assert run(handler) == Completed(variables)
@@ -407,7 +414,7 @@ def test_what_cannot_be_encoded_is_left_for_the_sender() -> None:
     """A dict with something that is no JSON is passed on as it is: the client says where, and a mock takes it."""
     strange = Strange()
 
-    def handler(_: JobContext):
+    def handler(_: JobContext) -> dict[str, Any]:
         return {"x": strange}
 
     assert run(handler) == Completed({"x": strange})

@@ -6,9 +6,9 @@ import json
 from typing import Literal
 
 import pytest
+from rochallor_proto.engine_pb2 import JobDispatchEvent as Event
 from workflow_sdk.kafka.port import Record
 from workflow_sdk.kafka.record import FIELDS, CorruptRecord, read
-from workflow_sdk.kafka.record import JobDispatchEvent as Event
 
 # Every field of the record: its number on the wire, what is sent, and where a worker finds it.
 CONTRACT: dict[str, tuple[int, int | str | bytes, str | None]] = {

@@ -148,8 +148,13 @@ def test_a_stop_drains_what_was_claimed(engine: FakeEngine) -> None:
 def test_a_stop_does_not_wait_for_ever(engine: FakeEngine) -> None:
     """A handler that does not end is left to its lease after the shutdown timeout."""
     began, release = threading.Event(), threading.Event()
+
+    def handler(_: JobContext) -> None:
+        began.set()
+        release.wait(30)
+
     engine.add_jobs(1)
-    with _running(engine, lambda _: began.set() or release.wait(30) or None, shutdown_timeout=0.1):
+    with _running(engine, handler, shutdown_timeout=0.1):
         began.wait(10)
     assert engine.requests("/complete") == []
     release.set()

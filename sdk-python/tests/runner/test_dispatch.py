@@ -213,7 +213,7 @@ def test_a_subclass_with_the_old_signature_is_called_the_old_way(dispatch: Dispa
     """A user's override that knows no token gets none."""
 
     class Logged(RestEngineClient):
-        def complete_job(  # pyright: ignore[reportIncompatibleMethodOverride] - the old signature is the test
+        def complete_job(  # type: ignore[override]  # the old signature is the test
             self, job_id: str, worker_id: str, variables: Mapping[str, Any] | None = None
         ) -> None:
             super().complete_job(job_id, worker_id, variables)

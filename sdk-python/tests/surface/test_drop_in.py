@@ -99,7 +99,9 @@ def test_a_client_of_three_methods_is_an_engine_client() -> None:
     """A test double with the three published methods passes the protocol check."""
 
     class Double:
-        def poll_jobs(self, worker_id: str, job_types: list[str], max_jobs: int = 1) -> list[dict[str, Any]]: ...
+        def poll_jobs(self, worker_id: str, job_types: list[str], max_jobs: int = 1) -> list[dict[str, Any]]:
+            raise NotImplementedError
+
         def complete_job(self, job_id: str, worker_id: str, variables: dict[str, Any] | None = None) -> None: ...
         def fail_job(self, job_id: str, worker_id: str, error_message: str, retryable: bool = True) -> None: ...
 

@@ -133,7 +133,9 @@ def test_outage_shorter_than_the_lease_is_survived(bench: Bench, long_job: LongJ
     assert (bench.ran["work-0"], bench.cancelled) == (1, [])
 
 
-def test_lease_is_kept_until_the_report_got_through(bench: Bench, long_job: LongJob) -> None:
+def test_lease_is_kept_until_the_report_got_through(
+    bench: Bench, long_job: LongJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A result that waits for its engine is still this worker's."""
     long_job(1)
 
@@ -148,9 +150,9 @@ def test_lease_is_kept_until_the_report_got_through(bench: Bench, long_job: Long
                 return await report(outcomes, poll)
             raise ConnectionFailed("down", sent=True)
 
-        bench.engine.report = only_extensions
+        monkeypatch.setattr(bench.engine, "report", only_extensions)
         await asyncio.sleep(120)
-        bench.engine.report = report
+        monkeypatch.undo()
         await bench.until(lambda: bench.engine.completed)
 
     bench.run(script)
@@ -158,7 +160,7 @@ def test_lease_is_kept_until_the_report_got_through(bench: Bench, long_job: Long
 
 
 def test_engine_that_cannot_extend_is_said_once_and_left_alone(
-    bench: Bench, long_job: LongJob, caplog: pytest.LogCaptureFixture
+    bench: Bench, long_job: LongJob, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The handler goes on and its result is reported, late as it is; the engine decides."""
     long_job(95)
@@ -171,7 +173,8 @@ def test_engine_that_cannot_extend_is_said_once_and_left_alone(
             raise NotOffered(501, "no extensions")
         return await report(outcomes, poll)
 
-    bench.engine.report, bench.engine.lease_seconds = no_extensions, 1000
+    monkeypatch.setattr(bench.engine, "report", no_extensions)
+    bench.engine.lease_seconds = 1000
     with caplog.at_level(logging.WARNING, "workflow_sdk"):
         bench.run(lambda: bench.until(lambda: bench.engine.completed))
     assert caplog.text.count("cannot extend leases") == 1

@@ -58,7 +58,7 @@ def test_results_that_come_together_are_sent_together(bench: Bench) -> None:
     assert bench.engine.completed["work-0"] == {"x": 1}
 
 
-def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench) -> None:
+def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The last job under way is reported the moment it ends; others are waited for a little."""
     sent: list[tuple[int, float]] = []
 
@@ -75,7 +75,7 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench) -> None:
             sent.append((len(outcomes), round(now() - began, 4)))
             return await report(outcomes, poll)
 
-        bench.engine.report = timed
+        monkeypatch.setattr(bench.engine, "report", timed)
         bench.engine.add(1, seconds=1.0)
         bench.engine.add(1, seconds=2.0)
         began = now() + bench.engine.round_trip
@@ -94,12 +94,11 @@ def test_batches_can_be_switched_off(bench: Bench) -> None:
     assert (bench.engine.calls["report"], bench.engine.calls["complete"]) == (0, 5)
 
 
-def test_engine_without_batches_is_asked_once_a_minute(bench: Bench) -> None:
+def test_engine_without_batches_is_asked_once_a_minute(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first report finds out; later ones go alone; an engine that has learned it is noticed."""
     handler(bench)
 
     async def script() -> None:
-        original = bench.engine.report
         probes: list[object] = []
 
         async def report(
@@ -109,12 +108,12 @@ def test_engine_without_batches_is_asked_once_a_minute(bench: Bench) -> None:
             probes.append(outcomes)
             raise NotOffered(404, "no such route")
 
-        bench.engine.report = report
+        monkeypatch.setattr(bench.engine, "report", report)
         for _ in range(3):
             bench.engine.add(1)
             await bench.until(lambda: not bench.engine.waiting and not bench.engine.leased)
         assert (len(probes), bench.engine.calls["complete"]) == (1, 3)
-        bench.engine.report = original
+        monkeypatch.undo()
         await asyncio.sleep(61)
         bench.engine.add(1)
         await bench.until(lambda: len(bench.engine.completed) == 4)
@@ -225,7 +224,9 @@ def test_retry_that_comes_with_the_answer_to_its_failure_runs(bench: Bench) -> N
     assert (bench.ran["work-0"], bench.engine.handed_out["work-0"]) == (4, 4)
 
 
-def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memory(bench: Bench) -> None:
+def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memory(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The handler ran; what it returned is reported for the second delivery too, one report at a time."""
     bench.engine.ours = False
     handler(bench, result={"x": 1})
@@ -241,7 +242,7 @@ def test_job_that_comes_again_while_its_result_is_reported_is_answered_from_memo
         bench.engine.add(1)
         await bench.until(lambda: bench.engine.completed)
 
-    bench.engine.complete = unheard
+    monkeypatch.setattr(bench.engine, "complete", unheard)
     bench.engine.lease_seconds = 5
     bench.run(script, parallelism=2)
     assert bench.engine.handed_out["work-0"] > 1

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from workflow_sdk import JobContext, NonRetryableError
-from workflow_sdk.errors import ConnectionFailed, EngineClientError, NotOffered, Unavailable
+from workflow_sdk.errors import (
+    BadRequest,
+    ConnectionFailed,
+    EngineClientError,
+    InvalidVariables,
+    NotOffered,
+    PayloadTooLarge,
+    Unavailable,
+)
 from workflow_sdk.worker.ports import Job
 
 if TYPE_CHECKING:
@@ -84,6 +92,56 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench) -> None:
     bench.engine.lease_seconds = 300.0
     bench.run(script, lease_seconds=300)
     assert sent == [(1, 1.002), (1, 2.0)]
+
+
+@pytest.mark.parametrize("refusal", [InvalidVariables("/x: a set is not JSON"), BadRequest(400, "what is that?")])
+def test_a_result_that_cannot_be_sent_is_alone_with_it(bench: Bench, refusal: Exception) -> None:
+    """Sixty-four end at once, one of them with something that is no JSON: the others are completed."""
+
+    @bench.registry.register("work")
+    async def work(ctx: JobContext) -> dict[str, Any]:
+        await asyncio.sleep(1)
+        return {"x": "bad" if ctx.id == "work-5" else "good"}
+
+    async def script() -> None:
+        report = bench.engine.report
+
+        async def strict(
+            outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
+            if "bad" in str(outcomes):
+                raise refusal
+            return await report(outcomes, poll)
+
+        bench.engine.report = strict
+        bench.engine.add(64)
+        await bench.until(lambda: len(bench.engine.completed) == 63)
+
+    bench.run(script, shutdown_timeout=1)
+    assert "work-5" not in bench.engine.completed
+    assert bench.engine.failed.keys() <= {"work-5"}
+
+
+def test_results_that_are_too_large_together_are_sent_apart(bench: Bench) -> None:
+    """The engine takes three results at a time, as far as their size goes: all are completed, none is failed."""
+    handler(bench, seconds=1)
+
+    async def script() -> None:
+        report = bench.engine.report
+
+        async def narrow(
+            outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
+            if len(outcomes) > 3:
+                raise PayloadTooLarge(413, "over 4 MiB")
+            return await report(outcomes, poll)
+
+        bench.engine.report = narrow
+        bench.engine.add(10)
+        await bench.until(lambda: len(bench.engine.completed) == 10)
+
+    bench.run(script)
+    assert (bench.engine.failed, set(bench.ran.values())) == ({}, {1})
 
 
 def test_batches_can_be_switched_off(bench: Bench) -> None:

@@ -210,6 +210,32 @@ def test_result_gets_through_whatever_the_network_does(bench: Bench, ours: bool,
     assert (bench.engine.failed, bench.engine.overlapping) == ({}, 0)
 
 
+@pytest.mark.parametrize("ours", [True, False], ids=["batches", "single"])
+def test_result_outlasts_an_outage_of_twenty_seconds(bench: Bench, ours: bool) -> None:
+    """Reports, polls and lease extensions all meet silence: each handler ran once, every job ends completed."""
+    bench.engine.ours = ours
+    handler(bench, seconds=1, result={"x": 1})
+
+    async def script() -> None:
+        now, travel = asyncio.get_running_loop().time, bench.engine.travel
+        bench.engine.add(3)
+        await bench.until(lambda: len(bench.ran) == 3)
+        ends_at = now() + 20
+
+        async def travel_if_there_is_a_way() -> None:
+            await travel()
+            if now() < ends_at:
+                raise LOST
+
+        bench.engine.travel = travel_if_there_is_a_way
+        await bench.until(lambda: len(bench.engine.completed) == 3)
+        assert 0 <= now() - ends_at < 10
+
+    bench.run(script, long_poll_ms=0)
+    assert (set(bench.ran.values()), set(bench.engine.handed_out.values())) == ({1}, {1})
+    assert (bench.engine.failed, bench.engine.overlapping) == ({}, 0)
+
+
 def test_errors_of_handlers_are_reported(bench: Bench) -> None:
     """Retryable or not, as they say."""
 

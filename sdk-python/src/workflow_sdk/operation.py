@@ -6,6 +6,7 @@ The rows are in `operations`. It would break if anything in here opened a connec
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ from typing import Any, Literal, NamedTuple
 from urllib.parse import quote, urlencode
 
 from workflow_sdk.errors import InvalidVariables
+from workflow_sdk.json_types import is_dict, is_list
 
 Args = Mapping[str, Any]
 
@@ -147,7 +149,26 @@ def to_json(value: object) -> bytes:
     except (TypeError, ValueError) as error:
         # UnicodeEncodeError (a lone surrogate) is a ValueError whose text quotes the value.
         reason = "text that is not Unicode" if isinstance(error, UnicodeError) else str(error)
-        raise InvalidVariables(f"cannot be sent as JSON: {reason}") from None
+        raise InvalidVariables(_first_problem(value) or f"cannot be sent as JSON: {reason}") from None
+
+
+def _first_problem(value: object) -> str:
+    """Return where the first thing is that JSON cannot say, and what it is; empty when it is not so simple."""
+    left, seen = [("", value)], set[int]()
+    while left:
+        at, each = left.pop()
+        if isinstance(each, float) and not math.isfinite(each):
+            return f"{at or '/'}: NaN and infinities are not JSON"
+        if each is None or isinstance(each, (str, int, float)) or id(each) in seen:
+            continue
+        seen.add(id(each))  # what contains itself must not keep us here
+        if is_dict(each):
+            left += [(f"{at}/{key}", part) for key, part in reversed(each.items())]
+        elif is_list(each):
+            left += [(f"{at}/{index}", part) for index, part in reversed([*enumerate(each)])]
+        else:
+            return f"{at or '/'}: a {type(each).__name__} is not JSON"
+    return ""
 
 
 def wait_seconds(args: Args) -> float:

@@ -33,7 +33,9 @@ class Process:
 class World:
     """Time, processes, and a script: at these seconds, do this."""
 
-    def __init__(self, *, count: int = 1, obeys: bool = True, reloads: bool = False) -> None:
+    def __init__(
+        self, *, count: int = 1, obeys: bool = True, reloads: bool = False, shutdown_timeout: float = 30
+    ) -> None:
         self.now = 0.0
         self.begun: list[tuple[float, int, Process]] = []
         self.script: list[tuple[float, Callable[[], object]]] = []
@@ -45,6 +47,7 @@ class World:
             count,
             self._start,
             self.stop,
+            shutdown_timeout=shutdown_timeout,
             look=self._look if reloads else None,
             monotonic=lambda: self.now,
             pause=self._pause,
@@ -149,13 +152,14 @@ def test_a_second_signal_is_passed_on_too() -> None:
     assert world.processes[0].signals == [TERM, TERM]
 
 
-def test_who_does_not_end_is_killed() -> None:
-    """After a minute the stop is no longer a request, and the exit code tells that somebody was cut off."""
-    world = World(obeys=False)
+@pytest.mark.parametrize(("shutdown_timeout", "killed_at"), [(30, 61), (600, 631)])
+def test_who_does_not_end_is_killed(shutdown_timeout: float, killed_at: float) -> None:
+    """Long after its handlers' time is up a stop is no request any more, and the exit code tells of the cut."""
+    world = World(obeys=False, shutdown_timeout=shutdown_timeout)
     world.at(1, world.stop.note)
     assert world.run() == 1
     assert world.processes[0].signals == [TERM, KILL]
-    assert world.now == pytest.approx(61, abs=0.5)
+    assert world.now == pytest.approx(killed_at, abs=0.5)
 
 
 def test_a_process_that_cannot_work_ends_the_family() -> None:

@@ -15,6 +15,8 @@ FROM_ENVIRONMENT = {
     "WORKFLOW_ENGINE": "grpc://engine:9090",
     "WORKFLOW_WORKER_ID": "w",
     "WORKFLOW_PARALLELISM": "8",
+    "WORKFLOW_LEASE_SECONDS": "300",
+    "WORKFLOW_SHUTDOWN_TIMEOUT": "7.5",
     "WORKFLOW_PROCESSES": "3",
     "WORKFLOW_RELOAD": "yes",
     "WORKFLOW_HEALTH_PORT": "8081",
@@ -30,7 +32,9 @@ def test_every_option_comes_from_its_variable() -> None:
     """Each setting of `run` and `check` is read from WORKFLOW_<its name>."""
     _, run = parse(["run"], FROM_ENVIRONMENT)
     _, check = parse(["check"], FROM_ENVIRONMENT)
-    assert run == Settings("app:registry", "grpc://engine:9090", "w", 8, 3, True, 8081, "0.0.0.0", "token", "text")
+    assert run == Settings(
+        "app:registry", "grpc://engine:9090", "w", 8, 300, 7.5, 3, True, 8081, "0.0.0.0", "token", "text"
+    )
     assert (check.definition, check.elsewhere) == (("a.json", "b.json"), ("pay",))
     assert {option.variable for option in OPTIONS} == FROM_ENVIRONMENT.keys()
 
@@ -57,6 +61,16 @@ def test_an_empty_variable_is_none() -> None:
     ("arguments", "environment", "sentence"),
     [
         (["run", "a:b", "--parallelism", "0"], {}, "--parallelism must be a number, 1 or more, not '0'."),
+        (
+            ["run", "a:b", "--lease-seconds", "7200"],
+            {},
+            "--lease-seconds must be a number of seconds, 1 to 3600, not '7200'.",
+        ),
+        (
+            ["run", "a:b", "--shutdown-timeout", "inf"],
+            {},
+            "--shutdown-timeout must be a number of seconds, 0 or more, not 'inf'.",
+        ),
         (["run", "a:b", "--health-port", "99999"], {}, "--health-port must be a port, 0 to 65535, not '99999'."),
         (["run", "a:b"], {"WORKFLOW_PROCESSES": "two"}, "WORKFLOW_PROCESSES must be a number, 1 or more, not 'two'."),
         (["run", "a:b"], {"WORKFLOW_RELOAD": "perhaps"}, "WORKFLOW_RELOAD must be 1 or 0, not 'perhaps'."),

@@ -85,6 +85,19 @@ def test_health_answers_while_handlers_block_and_tells_of_stopping(
     assert worker.code() == 0
 
 
+def test_lease_and_shutdown_timeout_are_as_asked(stub: EngineStub, run: Start, folder: Path, tools: type[Help]) -> None:
+    """Every poll asks for the lease; a handler that outlasts the shutdown timeout is given back, to be tried again."""
+    (folder / "app" / "workers.py").write_text(tools.head + WAITS)
+    tools.start_greeting(stub)
+    worker = run("--lease-seconds", "300", "--shutdown-timeout", "0")
+    tools.until((folder / "began").exists)
+    assert stub.journal.of("pollJobs")[0].request["leaseSeconds"] == 300
+    with stub.impatient():
+        worker.process.send_signal(signal.SIGTERM)
+        worker.code()
+    assert "'retryable': True" in "".join(str(each.request) for each in stub.journal.of("reportJobs"))
+
+
 @pytest.mark.parametrize("kind", ["def", "async def"])
 def test_a_second_signal_leaves_a_blocked_handler_behind(
     stub: EngineStub, run: Start, folder: Path, tools: type[Help], kind: str

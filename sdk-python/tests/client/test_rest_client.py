@@ -208,12 +208,26 @@ def test_an_answer_that_is_not_json_is_an_error(engine: FakeEngine, client: Rest
         client.get_instance("i")
 
 
-@pytest.mark.parametrize("variables", [{"x": float("nan")}, {"x": object()}, {"x": {1, 2}}, {"x": "\ud800"}])
+_ITSELF: dict[str, object] = {}
+_ITSELF["x"] = [_ITSELF, _ITSELF]
+
+
+@pytest.mark.parametrize(
+    ("variables", "message"),
+    [
+        ({"x": float("nan")}, "/variables/x: NaN and infinities are not JSON"),
+        ({"ok": 1, "x": object()}, "/variables/x: a object is not JSON"),
+        ({"x": [{"y": {1, 2}}]}, "/variables/x/0/y: a set is not JSON"),
+        ({"x": "\ud800"}, "cannot be sent as JSON: text that is not Unicode"),
+        (_ITSELF, "cannot be sent as JSON: Circular reference detected"),
+    ],
+    ids=["nan", "object", "set", "surrogate", "itself"],
+)
 def test_what_is_not_json_does_not_leave(
-    engine: FakeEngine, client: RestEngineClient, variables: dict[str, object]
+    engine: FakeEngine, client: RestEngineClient, variables: dict[str, object], message: str
 ) -> None:
-    """Variables that are not JSON are refused before anything is sent, without showing the value."""
-    with pytest.raises(errors.InvalidVariables):
+    """Variables that are not JSON are refused before anything is sent, naming the place without showing the value."""
+    with pytest.raises(errors.InvalidVariables, match=f"^{message}$"):
         client.complete_job("j", "w", variables)
     assert engine.exchanges == []
 

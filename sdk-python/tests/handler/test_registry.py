@@ -57,6 +57,13 @@ def test_an_empty_job_type_is_refused() -> None:
         HandlerRegistry().register("", greet)
 
 
+def test_a_decorator_without_its_job_type_is_refused() -> None:
+    """`@registry.register` above a function would otherwise register nothing, and nobody would know."""
+    decorator: Any = HandlerRegistry().register
+    with pytest.raises(TypeError, match=r"write @registry\.register\('job-type'\)"):
+        decorator(greet)
+
+
 def test_something_that_cannot_be_called_is_refused() -> None:
     """A handler that is no function is noticed where it is registered."""
     with pytest.raises(TypeError, match="int"):

@@ -183,6 +183,25 @@ def test_a_result_that_can_never_arrive_fails_the_job(dispatch: Dispatch, error:
     assert client.fail_job.mock_calls == [call("job-1", "w1", f"the result cannot be delivered: {error}", False)]
 
 
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        ("text", "the handler for 'greet' returned a str"),
+        ({"x": [1, object()]}, "/variables/x/1: a object is not JSON"),
+    ],
+)
+def test_a_result_that_is_none_is_logged(
+    dispatch: Dispatch, caplog: pytest.LogCaptureFixture, result: object, message: str
+) -> None:
+    """Who watches the worker's log learns which handler returned something useless, and where it is."""
+    with RestEngineClient("http://127.0.0.1:9") as client:  # nobody answers there; JSON is made before anybody is asked
+        refuse = MagicMock(wraps=client)
+        refuse.fail_job = MagicMock()
+        dispatch(MagicMock(return_value=result), client=refuse)
+    assert message in caplog.text
+    assert message in refuse.fail_job.call_args.args[2]
+
+
 def test_a_redelivered_job_is_answered_from_memory(dispatch: Dispatch) -> None:
     """A job that comes again while its result was not acknowledged is not run again."""
     client, handler = MagicMock(), MagicMock(return_value={"x": 1})

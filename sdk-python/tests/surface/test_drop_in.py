@@ -139,3 +139,12 @@ def test_importing_the_runner_is_quick() -> None:
         "print(time.process_time() - began)"
     )
     assert min(float(_in_a_fresh_python(code)) for _ in range(3)) < 0.15
+
+
+@pytest.mark.parametrize("module", ["grpc", "async_grpc"])
+def test_a_grpc_client_without_grpcio_says_what_to_install(monkeypatch: pytest.MonkeyPatch, module: str) -> None:
+    """Whoever installed the package without its extra learns the extra's name, not only that of a missing module."""
+    monkeypatch.setitem(sys.modules, "grpc", None)
+    monkeypatch.delitem(sys.modules, f"workflow_sdk.client.{module}", raising=False)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'workflow-sdk\[grpc\]'"):
+        importlib.import_module(f"workflow_sdk.client.{module}")

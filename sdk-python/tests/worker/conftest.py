@@ -88,7 +88,7 @@ class Engine:
     async def poll(self, job_types: Sequence[str], max_jobs: int, wait_ms: int, lease_seconds: int) -> list[Job]:
         self.calls["poll"] += 1
         self.polls.append((tuple(job_types), max_jobs, wait_ms, lease_seconds))
-        await self._travel()
+        await self.travel()
         jobs = self._claim(job_types, max_jobs)
         if not jobs and wait_ms:
             waiter: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -111,7 +111,7 @@ class Engine:
         if not self.ours:
             raise NotOffered(404, "no such route")
         self.calls["extend" if any("extend" in each for each in outcomes) else "report"] += 1
-        await self._travel()
+        await self.travel()
         results = [{"jobId": each["jobId"], "status": self._outcome(each)} for each in outcomes]
         jobs = self._claim(poll["jobTypes"], poll["maxJobs"]) if poll else []
         return {"results": results, "jobs": jobs}
@@ -138,13 +138,13 @@ class Engine:
         self.overlapping += job_id in self._reporting
         self._reporting.add(job_id)
         try:
-            await self._travel()
+            await self.travel()
             apply()
             self.leased.pop(job_id, None)
         finally:
             self._reporting.discard(job_id)
 
-    async def _travel(self) -> None:
+    async def travel(self) -> None:
         await asyncio.sleep(self.round_trip)
         if self.faults:
             fault = self.faults.popleft()

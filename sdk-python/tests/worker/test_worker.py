@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from workflow_sdk import JobContext, NonRetryableError
-from workflow_sdk.errors import ConnectionFailed, EngineClientError, NotOffered, Unavailable
+from workflow_sdk.errors import (
+    BadRequest,
+    ConnectionFailed,
+    EngineClientError,
+    InvalidVariables,
+    NotOffered,
+    PayloadTooLarge,
+    Unavailable,
+)
 from workflow_sdk.worker.ports import Job
 
 if TYPE_CHECKING:
@@ -86,6 +94,56 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench, monkeypatc
     assert sent == [(1, 1.002), (1, 2.0)]
 
 
+@pytest.mark.parametrize("refusal", [InvalidVariables("/x: a set is not JSON"), BadRequest(400, "what is that?")])
+def test_a_result_that_cannot_be_sent_is_alone_with_it(bench: Bench, refusal: Exception) -> None:
+    """Sixty-four end at once, one of them with something that is no JSON: the others are completed."""
+
+    @bench.registry.register("work")
+    async def work(ctx: JobContext) -> dict[str, Any]:
+        await asyncio.sleep(1)
+        return {"x": "bad" if ctx.id == "work-5" else "good"}
+
+    async def script() -> None:
+        report = bench.engine.report
+
+        async def strict(
+            outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
+            if "bad" in str(outcomes):
+                raise refusal
+            return await report(outcomes, poll)
+
+        bench.engine.report = strict
+        bench.engine.add(64)
+        await bench.until(lambda: len(bench.engine.completed) == 63)
+
+    bench.run(script, shutdown_timeout=1)
+    assert "work-5" not in bench.engine.completed
+    assert bench.engine.failed.keys() <= {"work-5"}
+
+
+def test_results_that_are_too_large_together_are_sent_apart(bench: Bench) -> None:
+    """The engine takes three results at a time, as far as their size goes: all are completed, none is failed."""
+    handler(bench, seconds=1)
+
+    async def script() -> None:
+        report = bench.engine.report
+
+        async def narrow(
+            outcomes: Sequence[Mapping[str, Any]], poll: Mapping[str, Any] | None = None
+        ) -> Mapping[str, Any]:
+            if len(outcomes) > 3:
+                raise PayloadTooLarge(413, "over 4 MiB")
+            return await report(outcomes, poll)
+
+        bench.engine.report = narrow
+        bench.engine.add(10)
+        await bench.until(lambda: len(bench.engine.completed) == 10)
+
+    bench.run(script)
+    assert (bench.engine.failed, set(bench.ran.values())) == ({}, {1})
+
+
 def test_batches_can_be_switched_off(bench: Bench) -> None:
     """Then every job is reported by itself."""
     bench.engine.add(5)
@@ -148,6 +206,32 @@ def test_result_gets_through_whatever_the_network_does(bench: Bench, ours: bool,
 
     bench.run(script, long_poll_ms=60_000, parallelism=1)
     assert (dict(bench.ran), bench.engine.completed) == ({"work-0": 1}, {"work-0": {"x": 1}})
+    assert (bench.engine.failed, bench.engine.overlapping) == ({}, 0)
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["batches", "single"])
+def test_result_outlasts_an_outage_of_twenty_seconds(bench: Bench, ours: bool) -> None:
+    """Reports, polls and lease extensions all meet silence: each handler ran once, every job ends completed."""
+    bench.engine.ours = ours
+    handler(bench, seconds=1, result={"x": 1})
+
+    async def script() -> None:
+        now, travel = asyncio.get_running_loop().time, bench.engine.travel
+        bench.engine.add(3)
+        await bench.until(lambda: len(bench.ran) == 3)
+        ends_at = now() + 20
+
+        async def travel_if_there_is_a_way() -> None:
+            await travel()
+            if now() < ends_at:
+                raise LOST
+
+        bench.engine.travel = travel_if_there_is_a_way
+        await bench.until(lambda: len(bench.engine.completed) == 3)
+        assert 0 <= now() - ends_at < 10
+
+    bench.run(script, long_poll_ms=0)
+    assert (set(bench.ran.values()), set(bench.engine.handed_out.values())) == ({1}, {1})
     assert (bench.engine.failed, bench.engine.overlapping) == ({}, 0)
 
 

@@ -24,6 +24,7 @@ from workflow_sdk.cli.options import Settings
 from workflow_sdk.cli.processes import Process, Start, starter
 from workflow_sdk.cli.stopping import Stopping
 from workflow_sdk.retry import backoff
+from workflow_sdk.worker.settings import DEFAULT_SHUTDOWN_SECONDS
 
 _log = logging.getLogger("workflow_sdk.cli")
 
@@ -35,8 +36,9 @@ LOOK_SECONDS = 1.0
 HEALTHY_SECONDS = 60.0
 # Backoff begins at a tenth of a second; starting Python takes longer than that.
 FIRST_ATTEMPT = 2
+# What a stopped process may need beside the time that its handlers get: its last poll, reports, exit hooks.
+GRACE_SECONDS = 30.0
 # How a process is ended: after so many seconds this signal. A second SIGTERM means: do not wait for handlers.
-TO_STOP: Steps = ((0.0, signal.SIGTERM), (60.0, signal.SIGKILL))
 TO_RELOAD: Steps = ((0.0, signal.SIGTERM), (3.0, signal.SIGTERM), (15.0, signal.SIGKILL))
 
 
@@ -74,6 +76,7 @@ class Family:
         count: how many places.
         start: starts the process of a place.
         stop: when to end.
+        shutdown_timeout: how long a process waits for its handlers when it is stopped, seconds.
         look: returns the files that have changed; None when nobody wants to know.
         monotonic: seconds, for tests.
         pause: waits so many seconds, for tests.
@@ -87,6 +90,7 @@ class Family:
         start: Start,
         stop: Stopping,
         *,
+        shutdown_timeout: float = DEFAULT_SHUTDOWN_SECONDS,
         look: Callable[[], list[str]] | None = None,
         monotonic: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] = time.sleep,
@@ -95,6 +99,7 @@ class Family:
         self.places = [Place(number) for number in range(count)]
         self._start = start
         self._stop = stop
+        self._to_stop: Steps = ((0.0, signal.SIGTERM), (shutdown_timeout + GRACE_SECONDS, signal.SIGKILL))
         self._look = look
         self._monotonic = monotonic
         self._pause = pause
@@ -172,7 +177,7 @@ class Family:
         living = [(place, place.process) for place in self.places if place.process is not None]
         for place, _ in living:
             if place.leaving_since is None:
-                place.leave(TO_STOP, self._monotonic())
+                place.leave(self._to_stop, self._monotonic())
         codes: list[int] = []
         while living:
             self._pause(TICK_SECONDS)
@@ -208,7 +213,9 @@ def look_after(settings: Settings) -> int:
         if settings.health_port is not None:
             listeners = [stack.enter_context(listen("127.0.0.1", 0)) for _ in each]
         look = Changes(Path.cwd()).look if settings.reload else None
-        family = Family(len(each), starter(each, listeners), stop, look=look)
+        family = Family(
+            len(each), starter(each, listeners), stop, shutdown_timeout=settings.shutdown_timeout, look=look
+        )
         if settings.health_port is not None:
             members = [
                 Member(own.worker_id, listener.getsockname()[1], _alive(place))

@@ -7,6 +7,7 @@ by itself: then the page and `--help` would not know of it.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import socket
 from collections.abc import Callable, Mapping, Sequence
@@ -14,24 +15,29 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from workflow_sdk.cli.failures import CommandFailed
+from workflow_sdk.worker.settings import DEFAULT_SHUTDOWN_SECONDS
 
 PREFIX = "WORKFLOW_"
 DEFAULT_ENGINE = "http://127.0.0.1:8080"
 _TRUE, _FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off")
 _PORTS = range(65536)
+_LEASES = range(1, 3601)  # what an engine grants
 
 
 @dataclass(frozen=True)
 class Settings:
     """What `run` was asked for; other commands leave most of it as it is.
 
-    `health_port` is None for no health server; `log_format` is None for: as the output is.
+    `lease_seconds` is 0 for the engine's default; `health_port` is None for no health server; `log_format` is None for:
+    as the output is.
     """
 
     registry: str
     engine: str = ""
     worker_id: str = ""
     parallelism: int = 64
+    lease_seconds: int = 0
+    shutdown_timeout: float = DEFAULT_SHUTDOWN_SECONDS
     processes: int = 1
     reload: bool = False
     health_port: int | None = None
@@ -45,6 +51,20 @@ class Settings:
 def _at_least_one(text: str) -> int:
     number = int(text)
     if number < 1:
+        raise ValueError(text)
+    return number
+
+
+def _lease(text: str) -> int:
+    number = int(text)
+    if number not in _LEASES:
+        raise ValueError(text)
+    return number
+
+
+def _seconds(text: str) -> float:
+    number = float(text)
+    if not (0 <= number < math.inf):
         raise ValueError(text)
     return number
 
@@ -128,6 +148,24 @@ OPTIONS: tuple[Option, ...] = (
         _at_least_one,
         "a number, 1 or more",
         "64",
+    ),
+    Option(
+        "lease_seconds",
+        "N",
+        "how long a claimed job stays this worker's when it can extend nothing; a killed worker's jobs wait so long",
+        _RUN,
+        _lease,
+        "a number of seconds, 1 to 3600",
+        "the engine's, 30",
+    ),
+    Option(
+        "shutdown_timeout",
+        "SECONDS",
+        "how long a stop waits for running handlers before it cancels them",
+        _RUN,
+        _seconds,
+        "a number of seconds, 0 or more",
+        f"{DEFAULT_SHUTDOWN_SECONDS:g}",
     ),
     Option(
         "processes", "N", "worker processes; one that dies is replaced", _RUN, _at_least_one, "a number, 1 or more", "1"

@@ -49,7 +49,15 @@ def work(settings: Settings, stop: Stopping, listener: socket.socket | None = No
         stop.on_signals(lambda: leave_within(HURRIED_SECONDS))
         facts = {"engine": settings.engine, "job_types": registry.job_types(), "parallelism": settings.parallelism}
         _log.info("serving", extra={**facts, "pid": os.getpid()})
-        runner = Runner(client, registry, settings.worker_id, parallelism=settings.parallelism, metrics=metrics)
+        runner = Runner(
+            client,
+            registry,
+            settings.worker_id,
+            parallelism=settings.parallelism,
+            metrics=metrics,
+            lease_seconds=settings.lease_seconds,
+            shutdown_timeout=settings.shutdown_timeout,
+        )
         stack.callback(lambda: leave_within(HURRIED_SECONDS if stop.wishes > 1 else LAST_SECONDS))
         runner.run(stop)
         _log.info("stopped")

@@ -5,9 +5,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import grpc
-import grpc.aio
-from rochallor_proto import engine_pb2_grpc
+try:
+    import grpc
+    import grpc.aio
+    from rochallor_proto import engine_pb2_grpc
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"an AsyncGrpcEngineClient needs grpcio ({error}); install it: pip install 'workflow-sdk[grpc]'",
+        name=error.name,
+    ) from error
 
 from workflow_sdk.client.address import host_of
 from workflow_sdk.client.async_base import Json

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import grpc
-from rochallor_proto import engine_pb2_grpc
+try:
+    import grpc
+    from rochallor_proto import engine_pb2_grpc
+except ModuleNotFoundError as error:
+    raise ModuleNotFoundError(
+        f"a GrpcEngineClient needs grpcio ({error}); install it: pip install 'workflow-sdk[grpc]'", name=error.name
+    ) from error
 
 from workflow_sdk.client.address import host_of
 from workflow_sdk.client.auth import Bearer, Token, warn_in_clear

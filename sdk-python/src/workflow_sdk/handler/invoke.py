@@ -88,7 +88,7 @@ def outcome_of(error: BaseException, ctx: JobContext) -> Failed:
     """
     message = sentence(error)
     if isinstance(error, NonRetryableError):
-        if error.code == INVALID_INPUT:
+        if error.code in {INVALID_INPUT, INVALID_RESULT}:  # what whoever wrote the handler did not know
             _log.error("job %s of type %r: %s", ctx.id, ctx.job_type, message)
         return Failed(message, False, error.code, () if error.details is None else error.details)
     if isinstance(error, RetryAfter):

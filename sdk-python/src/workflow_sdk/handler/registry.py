@@ -133,6 +133,8 @@ class HandlerRegistry:
         """
         if not job_type:
             raise ValueError("job_type must not be empty: it is the text that the definition's step has as jobType")
+        if callable(job_type):
+            raise TypeError("@registry.register needs the job type: write @registry.register('job-type')")
         _check_limits(max_concurrency, rate_limit, timeout)
 
         def add(function: H) -> H:

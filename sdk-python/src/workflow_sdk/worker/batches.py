@@ -4,6 +4,9 @@ When everything that is claimed has ended, there is nothing left to wait for, an
 
 An engine of the first generation has no such call. Whether this one has it is found out with the first report and
 looked at again after a while, because an engine may be replaced while its workers run.
+
+It would break if what is wrong with one outcome were told of the others: a call that is refused for what it holds is
+sent again in halves, down to the one that is to blame.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from workflow_sdk.errors import BadRequest, NotFound, NotOffered, WorkflowSDKError
 from workflow_sdk.handler.outcome import Completed, Outcome
 from workflow_sdk.worker.ports import Job, Port
+from workflow_sdk.worker.report_rules import undeliverable
 from workflow_sdk.worker.reporter import variables_of
 
 if TYPE_CHECKING:
@@ -27,6 +31,8 @@ LOOK_AGAIN_SECONDS = 60.0
 
 Ride = Callable[[Sequence[Job]], Mapping[str, Any] | None]
 """`ride(jobs)`: the poll to send with the reports of these jobs, None for none."""
+
+_Waiting = tuple[Job, Outcome, "asyncio.Future[None]"]
 
 
 class Batches:
@@ -57,7 +63,7 @@ class Batches:
         self._ride = ride
         self._on_jobs = on_jobs
         self._claimed = claimed
-        self._waiting: list[tuple[Job, Outcome, asyncio.Future[None]]] = []
+        self._waiting: list[_Waiting] = []
         self._gathering: asyncio.TimerHandle | None = None
         self._calls: set[asyncio.Task[None]] = set()
         self._single_until = 0.0 if port.can_batch and wanted else math.inf
@@ -102,12 +108,17 @@ class Batches:
             self._gathering = loop.call_later(GATHER_SECONDS, self.flush)
         await done
 
-    async def _call(self, waiting: list[tuple[Job, Outcome, asyncio.Future[None]]]) -> None:
+    async def _call(self, waiting: list[_Waiting]) -> None:
         poll = self._ride([job for job, _, _ in waiting])
         try:
             answer = await self._port.report([_item(job, outcome) for job, outcome, _ in waiting], poll)
             results = answer["results"]
         except BaseException as error:
+            if len(waiting) > 1 and _is_about_the_contents(error):
+                half = len(waiting) // 2
+                await self._call(waiting[:half])
+                await self._call(waiting[half:])
+                return
             for _, _, done in waiting:
                 if not done.done():
                     done.set_exception(error if isinstance(error, Exception) else _cut_short())
@@ -124,6 +135,14 @@ class Batches:
                 done.set_result(None)
             else:
                 done.set_exception(refusal)
+
+
+def _is_about_the_contents(error: BaseException) -> bool:
+    """Return whether a call was refused as a whole for what it holds, so that smaller ones may pass.
+
+    One result may be no JSON, or all together too large. Nothing was taken then, and the others must not suffer.
+    """
+    return isinstance(error, BadRequest) or (isinstance(error, Exception) and undeliverable(error))
 
 
 def _cut_short() -> WorkflowSDKError:

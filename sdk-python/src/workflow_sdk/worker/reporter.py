@@ -65,7 +65,9 @@ class Reporter:
         error = await self._deliver(job, outcome)
         if error is not None and isinstance(outcome, Completed) and undeliverable(error):
             self._release(job)
-            error = await self._deliver(job, Failed(f"the result cannot be delivered: {error}", retryable=False))
+            message = f"the result cannot be delivered: {error}"
+            _log.error("job %s of type %r: %s", job.get("id"), job.get("jobType"), message)
+            error = await self._deliver(job, Failed(message, retryable=False))
         if error is None:
             self._release(job)
             return Told.ACCEPTED

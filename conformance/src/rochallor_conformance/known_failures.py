@@ -121,7 +121,7 @@ def draft(target: str, results: Iterable[dict[str, Any]], today: date) -> str:
 
 
 def _stable(message: str) -> str:
-    """Return the part of a message that is likely to be the same next time: up to the first quoted, long or made-up value."""
+    """Return the part of a message that is likely to be the same next time: up to the first value in it."""
     head = message.split("\n", 1)[0]
     for mark in (", got ", ' "', " '", ": {"):
         head = head.split(mark, 1)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,16 +31,19 @@ def without_merging(parts):
     parts.rest.append(wrap)
 
 
-def base_only(parts):
-    """Make an engine that has none of our operations."""
+PLAIN, WORDS = (b"text/plain", b"404 page not found\n"), (b"application/json", b'{"error": "not-found"}')
+
+
+def base_only(parts, *, kind: bytes = PLAIN[0], text: bytes = PLAIN[1]):
+    """Make an engine that has none of our operations, and says so as its router does."""
 
     def rest(app):
         async def base(scope, receive, send):
             path = scope.get("path", "")
             if not path.endswith(("/await", "/audit", "/events", "/report", "openapi.json", "/user-tasks")):
                 return await app(scope, receive, send)
-            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"404 page not found\n"})
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", kind)]})
+            await send({"type": "http.response.body", "body": text})
             return None
 
         return base
@@ -102,9 +106,10 @@ def test_an_engine_that_hangs_up_on_a_request_has_failed(judge, tmp_path: Path) 
     assert recorded == 0
 
 
-def test_an_engine_of_the_base_contract_lacks_our_additions(judge) -> None:
+@pytest.mark.parametrize("answer", [PLAIN, WORDS])
+def test_an_engine_of_the_base_contract_lacks_our_additions(judge, answer) -> None:
     """What is ours is not implemented there; that is no failure and no crash."""
-    with EngineStub(mutate=[base_only]) as engine:
+    with EngineStub(mutate=[partial(base_only, kind=answer[0], text=answer[1])]) as engine:
         code, report = judge(engine, "--case", "worker-*", "--case", "job-token-fences", "--transport", "rest")
     statuses = {result["case"]: result["status"] for result in report.results}
     assert statuses["job-token-fences"] == statuses["worker-report-fails"] == "not_implemented"

@@ -28,7 +28,7 @@ def show_hunt(console: Console, rows: list[Json], idle: list[str], code: int) ->
     numbers = ", ".join(f"{counted[status]} {status}" for status in STYLES if counted[status])
     console.print(f"\n{ENDS[code]}: {numbers}", highlight=False)
     if counted["elsewhere"]:
+        left = f"not tried, because they are defects of SDKs: {counted['elsewhere']}"
         console.print(
-            f"not tried, because they are defects of SDKs: {counted['elsewhere']}; --broken-sdk names a driver that has them",
-            style="yellow", highlight=False, soft_wrap=True,
-        )  # fmt: skip
+            f"{left}; --broken-sdk names a driver that has them", style="yellow", highlight=False, soft_wrap=True
+        )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, timezone
 from typing import NamedTuple, Protocol
 
@@ -25,7 +25,10 @@ CONFORMANT, UNEXPECTED, BOOKKEEPING, INCOMPLETE, USAGE, SURVIVED, INTERRUPTED = 
 
 
 class Order(NamedTuple):
-    """What is to be run. `nonce` makes names unique from run to run, `tell` is told each result."""
+    """What is to be run. `nonce` makes names unique from run to run, `tell` is told each result.
+
+    `whole` is what a run without shards or patterns plays; empty when nobody is to know.
+    """
 
     book: Book
     plays: list[Planned]
@@ -34,6 +37,7 @@ class Order(NamedTuple):
     nonce: str
     known: KnownFailures | None
     tell: Callable[[Json], None]
+    whole: Sequence[Planned] = ()
 
 
 class Subject(Protocol):
@@ -55,16 +59,18 @@ class Subject(Protocol):
         ...
 
 
-async def run(order: Order, subject: Subject, writer: Writer) -> int:
-    """Run it; return the exit code."""
+async def run(order: Order, subject: Subject, writer: Writer) -> tuple[int, list[str]]:
+    """Run it; return the exit code, and what is to be done about the known failures."""
     began = time.monotonic()
     writer.write("header", _header(order, subject, await _look(order, subject)))
     results = await _play_all(order, subject, writer)
-    todo = list(bookkeeping(order.known, results, date.today())) if order.known else []  # noqa: DTZ011 - a calendar day
+    today = date.today()  # noqa: DTZ011 - an expiry is a day in a calendar
+    whole = [(each.case.name, each.transport) for each in order.whole]
+    todo = list(bookkeeping(order.known, results, today, whole)) if order.known else []
     code = exit_code(results, len(order.plays), todo)
     footer = {"counts": counts(results), "finished": len(results), "exit": code, "bookkeeping": todo}
     writer.write("footer", {**footer, "ms": _ms_since(began)})
-    return code
+    return code, todo
 
 
 def exit_code(results: list[Json], planned: int, todo: list[str]) -> int:

@@ -19,6 +19,7 @@ JOB = {
     "lockExpiresAt": "2026-11-20T09:00:30Z", "createdAt": "2026-11-20T09:00:00Z", "leaseToken": "tok",
     "definitionId": "d", "definitionVersion": 1,
 }  # fmt: skip
+CHANGED = {**INSTANCE, "variables": {"x": 2}, "revision": 3}
 AGAIN = {**JOB, "id": "i-1-2", "lockedAt": "2026-11-20T09:00:10Z"}
 
 
@@ -28,7 +29,7 @@ def _scene(*answers: tuple[str, Any], status: int = 200, **more: Any) -> Scene:
             number=index,
             transport="rest",
             operation=operation,
-            target=operation,
+            target="POST /v1/jobs/i-1-1/complete" if operation == "completeJob" else operation,
             status=status,
             response=body,
             is_ok=status < 400,
@@ -44,6 +45,8 @@ def _scene(*answers: tuple[str, Any], status: int = 200, **more: Any) -> Scene:
 GOOD = [
     [("getInstance", INSTANCE), ("getInstance", ENDED)],
     [("pollJobs", {"jobs": [JOB]}), ("failJob", None), ("pollJobs", {"jobs": [AGAIN]})],
+    [("getInstance", INSTANCE), ("pollJobs", {"jobs": [JOB]}), ("completeJob", None), ("getInstance", CHANGED)],
+    [("completeJob", None), ("getInstance", ENDED), ("completeJob", None), ("getInstance", ENDED)],
     [("pollJobs", {"jobs": [JOB]}), ("pollJobs", {"jobs": [{**AGAIN, "lockedAt": "2026-11-20T09:00:31Z"}]})],
 ]
 
@@ -61,6 +64,17 @@ BAD = [
     ("leases", "handed out twice", [("pollJobs", {"jobs": [JOB]}), ("failJob", None), ("pollJobs", {"jobs": [JOB]})]),
     ("leases", "while i-1-1 was held", [("pollJobs", {"jobs": [JOB]}), ("pollJobs", {"jobs": [AGAIN]})]),
     ("leases", "although its instance had ended", [("getInstance", ENDED), ("pollJobs", {"jobs": [JOB]})]),
+    (
+        "repeats",
+        "changed the variables of i",
+        [
+            ("pollJobs", {"jobs": [JOB]}),
+            ("completeJob", None),
+            ("getInstance", INSTANCE),
+            ("completeJob", None),
+            ("getInstance", CHANGED),
+        ],
+    ),
     ("leaks", "a token in it", [("getInstance", {**INSTANCE, "variables": {"x": "s3cret-token"}})]),
 ]
 
@@ -76,6 +90,15 @@ def test_an_oracle_notices(oracle, words, answers) -> None:
     """An unlawful story draws the sentence of its oracle."""
     found = list(findings(_scene(*answers, secrets=["s3cret-token"])))
     assert any(name == oracle and words in sentence for name, sentence in found), found
+
+
+@pytest.mark.parametrize(("status", "noticed"), [(404, True), (500, True), (403, False), (413, False)])
+def test_a_completion_that_is_refused_the_second_time_is_noticed(status: int, noticed) -> None:
+    """A repeated report of a completed job is refused for what is wrong with the request, and for nothing else."""
+    scene = _scene(("completeJob", None), ("completeJob", None))
+    second = scene.exchanges[1]
+    second.status, second.is_ok = status, False
+    assert ("repeats" in [name for name, _ in findings(scene)]) is noticed
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -30,16 +31,19 @@ def without_merging(parts):
     parts.rest.append(wrap)
 
 
-def base_only(parts):
-    """Make an engine that has none of our operations."""
+PLAIN, WORDS = (b"text/plain", b"404 page not found\n"), (b"application/json", b'{"error": "not-found"}')
+
+
+def base_only(parts, *, kind: bytes = PLAIN[0], text: bytes = PLAIN[1]):
+    """Make an engine that has none of our operations, and says so as its router does."""
 
     def rest(app):
         async def base(scope, receive, send):
             path = scope.get("path", "")
             if not path.endswith(("/await", "/audit", "/events", "/report", "openapi.json", "/user-tasks")):
                 return await app(scope, receive, send)
-            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]})
-            await send({"type": "http.response.body", "body": b"404 page not found\n"})
+            await send({"type": "http.response.start", "status": 404, "headers": [(b"content-type", kind)]})
+            await send({"type": "http.response.body", "body": text})
             return None
 
         return base
@@ -71,9 +75,41 @@ def test_a_wrong_engine_is_found_out(judge) -> None:
     assert "repro signal-moves-on-with-its-variables" in failure["repro"]
 
 
-def test_an_engine_of_the_base_contract_lacks_our_additions(judge) -> None:
+def hanging_up(parts):
+    """Make an engine that ends the connection when somebody signals, and answers all else."""
+
+    def wrap(app):
+        async def wrong(scope, receive, send):
+            if "/signals/" not in scope.get("path", ""):
+                await app(scope, receive, send)
+                return
+            headers = [(b"content-type", b"application/json"), (b"content-length", b"9")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+        return wrong
+
+    parts.rest.append(wrap)
+
+
+def test_an_engine_that_hangs_up_on_a_request_has_failed(judge, tmp_path: Path) -> None:
+    """Who answers other requests has failed the case, no matter that this one was not answered; a cassette goes on."""
+    case = ("--case", "signal-moves-on-with-its-variables", "--case", "signal-unknown-step", "--transport", "rest")
+    with EngineStub(mutate=[hanging_up]) as engine:
+        code, report = judge(engine, *case, "--case", "wire-health-*")
+        out = ("--out", str(tmp_path / "cassette.ndjson"))
+        recorded = code_of(["contract", "record", "--target", f"engine:{engine.url}", *case[:2], *out])
+    statuses = {result["case"]: result["status"] for result in report.results}
+    assert (code, statuses["signal-moves-on-with-its-variables"], statuses["wire-health-answers"]) == (
+        1, "failed", "passed",
+    )  # fmt: skip
+    assert report.failures[0]["failure"]["message"].startswith("hung up, and answers other requests: POST http://")
+    assert recorded == 0
+
+
+@pytest.mark.parametrize("answer", [PLAIN, WORDS])
+def test_an_engine_of_the_base_contract_lacks_our_additions(judge, answer) -> None:
     """What is ours is not implemented there; that is no failure and no crash."""
-    with EngineStub(mutate=[base_only]) as engine:
+    with EngineStub(mutate=[partial(base_only, kind=answer[0], text=answer[1])]) as engine:
         code, report = judge(engine, "--case", "worker-*", "--case", "job-token-fences", "--transport", "rest")
     statuses = {result["case"]: result["status"] for result in report.results}
     assert statuses["job-token-fences"] == statuses["worker-report-fails"] == "not_implemented"
@@ -98,6 +134,20 @@ def test_a_known_failure_that_passes_is_bookkeeping(stub, judge, tmp_path: Path)
              "--owner", "ada", "--message", "something"])  # fmt: skip
     code, report = judge(stub, "--case", "signal-unknown-step", "--known-failures", str(file))
     assert (code, report.footer["bookkeeping"]) == (2, ["signal-unknown-step: passes; remove it"])
+
+
+def test_a_shard_knows_that_others_play_the_rest(stub, judge, tmp_path: Path, capsys) -> None:
+    """An entry for a case of another shard is no bookkeeping; one for no case is, and the terminal says so."""
+    file = tmp_path / "known.yaml"
+    entry = ("--reason", "It was broken once.", "--owner", "ada", "--message", "something")
+    code_of(["known-failures", "add", str(file), "--case", "gateway-*", "--transport", "grpc", *entry])
+    assert judge(stub, "--case", "signal", "--transport", "rest", "--known-failures", str(file))[0] == 0
+    code_of(["known-failures", "add", str(file), "--case", "no-such-case", *entry])
+    assert judge(stub, "--case", "signal", "--transport", "rest", "--known-failures", str(file))[0] == 2
+    assert "known failure no-such-case: matches no case of this run" in capsys.readouterr().out
+    report = tmp_path / "report.ndjson"
+    assert code_of(["known-failures", "prune", str(file), "--report", str(report)]) == 0
+    assert "no-such-case" not in file.read_text()
 
 
 def test_an_engine_that_is_not_there_makes_the_run_incomplete(tmp_path: Path) -> None:

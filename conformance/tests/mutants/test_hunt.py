@@ -33,14 +33,15 @@ def hunted(book: Book, *cases: Case, all_cases: bool = False) -> Bag:
     return asyncio.run(hunt(Hunt(few, [MUTANT], 0, "nonce", all_cases, lambda _row: None)))
 
 
-def test_a_hunt_is_reported_from_header_to_footer(tmp_path: Path, book: Book) -> None:
-    """A killed mutant ends with 0; an SDK's is left to others; every line is as the report's schema says."""
+def test_a_hunt_is_reported_from_header_to_footer(tmp_path: Path, book: Book, capsys) -> None:
+    """A killed mutant ends with 0; an SDK's is left to others, and said to be; every line is as the schema says."""
     path = tmp_path / "mutants.ndjson"
     code = code_of(["mutate", "--mutant", MUTANT, "--mutant", "no-drain", "--report", str(path)])
     header, killed, elsewhere, footer = map(json.loads, path.read_text().splitlines())
     assert (code, footer["exit"], footer["finished"], header["planned"]) == (0, 0, 2, 2)
     assert (killed["mutant"], killed["status"], killed["case"]) == (MUTANT, "killed", KILLER)
     assert (elsewhere["subject"], elsewhere["status"]) == ("sdk", "elsewhere")
+    assert "not tried, because they are defects of SDKs: 1" in capsys.readouterr().out
     schema = Draft202012Validator(read_schema(book.folder, "report"))
     assert [error.message for line in (header, killed, elsewhere, footer) for error in schema.iter_errors(line)] == []
     with pytest.raises(BadReport, match="report of `mutate`"):

@@ -41,11 +41,35 @@ def answering(path_end: str, status: int, body: bytes):
     return mutate
 
 
+def hanging_up(parts):
+    """Make an engine that ends the connection where a body is of a kind that it does not take."""
+
+    def wrap(app):
+        async def wrong(scope, receive, send):
+            if (b"content-type", b"text/plain") not in scope.get("headers", ()):
+                await app(scope, receive, send)
+                return
+            await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"9")]})
+
+        return wrong
+
+    parts.rest.append(wrap)
+
+
 def fuzz(engine: EngineStub, *names: str, rounds: int = 2, seed: int = 1) -> int:
     only = [part for name in names for part in ("--operation", name)]
     target = f"engine:{engine.url},grpc={engine.grpc_target}"
     arguments = ["--target", target, "--rounds", str(rounds), "--seed", str(seed), "--max-time", "300"]
     return code_of(["contract", "fuzz", *arguments, *only])
+
+
+def test_an_engine_that_hangs_up_is_a_finding(capsys) -> None:
+    """A request that is not answered does not end the session; the finding says which it was."""
+    with EngineStub(mutate=[hanging_up]) as engine:
+        assert fuzz(engine, "signalWait", rounds=1) == 1
+    told = capsys.readouterr().out
+    assert "signalWait (seen 1 times): did not answer: " in told
+    assert "curl -sS -X POST http://127.0.0.1:" in told
 
 
 def test_live_ids_lead_behind_404(stub, capsys) -> None:

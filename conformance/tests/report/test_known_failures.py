@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import date
 
 import pytest
-from rochallor_conformance.known_failures import Entry, KnownFailures, bookkeeping
+import yaml
+from rochallor_conformance.known_failures import Entry, KnownFailures, bookkeeping, draft
 
 TODAY = date(2026, 11, 20)
 
@@ -44,3 +45,27 @@ def test_an_entry_that_covers_everything_is_too_broad(result) -> None:
     results = [result(f"job-{index}", "known") for index in range(21)]
     [sentence] = bookkeeping(_known(case="job-*"), results, TODAY)
     assert "at most 20 are allowed" in sentence
+
+
+def test_a_part_of_a_run_does_not_complain_about_the_rest(result) -> None:
+    """An entry for a case that another shard plays is left alone; one that no shard plays is still named."""
+    elsewhere = [("job-two", "rest")]
+    results = [result(status="passed")]
+    assert list(bookkeeping(_known(case="job-two"), results, TODAY, elsewhere)) == []
+    assert list(bookkeeping(_known(case="job-tow"), results, TODAY, elsewhere)) == [
+        "job-tow: matches no case of this run; correct or remove it"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("message", "kept"),
+    [
+        ("completeJob was refused with 500: '01KDVDNA00CBQVCDP4F5V7F4CH'", "completeJob was refused with 500:"),
+        ("getInstance body /startedAt is 2026-11-21T10:58:53Z, no moment", "getInstance body /startedAt is"),
+        ("was refused with bad-request, not not-found: no", "was refused with bad-request, not not-found: no"),
+    ],
+)  # fmt: skip
+def test_a_draft_keeps_what_stays_the_same(result, message: str, kept: str) -> None:
+    """Ids and times of one run do not get into the message that the next one must match."""
+    drafted = yaml.safe_load(draft("x", [result(status="failed", message=message)], TODAY))
+    assert drafted["failures"][0]["message"] == kept

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from datetime import datetime, timezone
 from fnmatch import fnmatchcase
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,7 +21,7 @@ import click
 from rich.console import Console
 
 from rochallor_conformance import __version__
-from rochallor_conformance.cases.book import Book, read_book, revision_of
+from rochallor_conformance.cases.book import Book, Requirement, read_book, revision_of
 from rochallor_conformance.cli.judging import TARGET_HELP, selection, wanted_of
 from rochallor_conformance.contract.places import contract_folder
 from rochallor_conformance.engine.targets import Fleet, Target, read_target
@@ -156,6 +157,7 @@ def _told(session: Session, again: str, work: Callable[[Callable[[Json], None]],
             if "failure" in result:
                 names = {"case": shlex.quote(result["case"]), "transport": result["transport"]}
                 result["failure"]["repro"] = again.format(**names)
+                result["failure"]["requirements"] = _sentences(result["requirements"])
             writer.write("result", result)
             terminal.tell(result)
 
@@ -166,6 +168,17 @@ def _told(session: Session, again: str, work: Callable[[Callable[[Json], None]],
     terminal.sum_up(results, code, session.report)
     _count(result["reason"] for result in results if result["status"] == SKIPPED)
     return code
+
+
+def _sentences(requirements: list[str]) -> list[str]:
+    """Return requirements with their text; a cassette may know some that the contract has no more."""
+    known = _requirements()
+    return [f"{name}: {known[name].text}" if name in known else name for name in requirements]
+
+
+@cache
+def _requirements() -> dict[str, Requirement]:
+    return read_book(contract_folder()).requirements
 
 
 def _count(reasons: Iterable[str]) -> None:

@@ -106,8 +106,8 @@ def run(
             results.append(result)
             terminal.tell(result)
 
-        name, code = asyncio.run(_judge(book, subject, options, (seed, known, tell), Writer(stream)))
-    terminal.sum_up(results, code, report)
+        name, code, todo = asyncio.run(_judge(book, subject, options, (seed, known, tell), Writer(stream)))
+    terminal.sum_up(results, code, report, todo)
     if draft_to is not None:
         today = date.today()  # noqa: DTZ011 - an expiry is a day in a calendar
         draft_to.write_text(draft(name, results, today), encoding="utf-8")
@@ -123,7 +123,7 @@ async def _judge(
     options: dict[str, Any],
     rest: tuple[int, KnownFailures | None, Callable[[Json], None]],
     writer: Writer,
-) -> tuple[str, int]:
+) -> tuple[str, int, list[str]]:
     seed, known, tell = rest
     async with opened(named) as subject:
         offered = subject.transports()
@@ -132,8 +132,9 @@ async def _judge(
         plays = plan(book.cases, wanted, named.kind)
         if not plays:
             raise click.UsageError("no case fits; `rochallor-conformance list` shows what there is")
-        order = Order(book, plays, wanted, seed, secrets.token_hex(4), known, tell)
-        return subject.name, await run_order(order, subject, writer)
+        whole = plan(book.cases, Wanted(offered), named.kind)
+        order = Order(book, plays, wanted, seed, secrets.token_hex(4), known, tell, whole)
+        return subject.name, *await run_order(order, subject, writer)
 
 
 @click.command()

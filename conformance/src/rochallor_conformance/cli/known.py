@@ -9,10 +9,13 @@ from typing import Any
 import click
 import yaml
 
+from rochallor_conformance.cases.book import read_book
 from rochallor_conformance.cases.documents import read_document, read_schema
+from rochallor_conformance.cases.model import ENGINE, PAIR, SDK
 from rochallor_conformance.contract.places import contract_folder
 from rochallor_conformance.known_failures import LONGEST, bookkeeping, read_known_failures
-from rochallor_conformance.report.records import read_report
+from rochallor_conformance.planning import Wanted, plan
+from rochallor_conformance.report.records import Json, Report, read_report
 from rochallor_conformance.running import BOOKKEEPING, CONFORMANT
 
 FILE = click.argument("file", type=click.Path(path_type=Path))
@@ -30,7 +33,8 @@ def known_failures() -> None:
 def check(file: Path, report: Path) -> int:
     """Say which entries have expired, match nothing, are too broad, pass, or fail with another message."""
     known = read_known_failures(file, read_schema(contract_folder(), "known-failures"))
-    todo = list(bookkeeping(known, read_report(report).results, _today()))
+    judged = read_report(report)
+    todo = list(bookkeeping(known, judged.results, _today(), _whole(judged)))
     for sentence in todo:
         click.echo(sentence)
     click.echo(f"{len(known.failures)} entries, {len(todo)} need work", err=True)
@@ -61,19 +65,36 @@ def add(file: Path, target: str, days: int, **entry: Any) -> int:
 @FILE
 @REPORT
 def prune(file: Path, report: Path) -> int:
-    """Remove the entries that match nothing any more, or whose cases pass."""
+    """Remove the entries that match nothing any more, or whose cases pass.
+
+    What the report did not play, as that of one shard, stays.
+    """
     schema = read_schema(contract_folder(), "known-failures")
-    known, results = read_known_failures(file, schema), read_report(report).results
+    known, judged = read_known_failures(file, schema), read_report(report)
     data = _read(file)
-    failing = [result for result in results if result["status"] in ("failed", "known")]
+    failing = [_play(result) for result in judged.results if result["status"] in ("failed", "known")]
+    played = {_play(result) for result in judged.results}
+    unplayed = [play for play in _whole(judged) if play not in played]
     kept = [
         raw
         for raw, entry in zip(data["failures"], known.failures, strict=True)
-        if any(entry.fits(result["case"], result["transport"]) for result in failing)
+        if any(entry.fits(*play) for play in (*failing, *unplayed))
     ]
     click.echo(f"removed {len(data['failures']) - len(kept)} of {len(data['failures'])} entries", err=True)
     _write(file, {**data, "failures": kept})
     return CONFORMANT
+
+
+def _whole(report: Report) -> list[tuple[str, str]]:
+    """Return the plays, (case, transport), of a run of this target that leaves nothing out."""
+    kind = report.header["target"].partition(":")[0]
+    wanted = Wanted(tuple(report.header["transports"]))
+    plays = plan(read_book(contract_folder()).cases, wanted, kind if kind in (SDK, PAIR) else ENGINE)
+    return [(each.case.name, each.transport) for each in plays]
+
+
+def _play(result: Json) -> tuple[str, str]:
+    return result["case"], result["transport"]
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from rochallor_conformance.contract.operations import at, operations, resolve
 from rochallor_conformance.engine.bench import Bench
 from rochallor_conformance.engine.judging import difference
 from rochallor_conformance.oracles import Scene, findings
-from rochallor_conformance.transports.exchange import Answer, Inexpressible, Journal
+from rochallor_conformance.transports.exchange import Answer, Inexpressible, Journal, Unreachable
 from rochallor_conformance.verdict import Difference, Verdict
 
 WORKER = "worker-1"
@@ -51,6 +51,10 @@ async def play(case: Case, bench: Bench, namespace: str) -> Verdict:
         return Verdict("failed", playing.journal.exchanges, where=failed.where, found=failed.found)
     except NotThere as missing:
         return Verdict("not_implemented", playing.journal.exchanges, reason=str(missing))
+    except Unreachable as silence:
+        await bench.look()  # nobody answers at all: that is trouble around the run, and no verdict
+        found = Difference(f"hung up, and answers other requests: {silence}", "an answer")
+        return Verdict("failed", playing.journal.exchanges, where=playing.where, found=found)
     except TimeoutError:
         found = Difference(f"took longer than {case.limits.get('seconds', SECONDS)} s")
         return Verdict("failed", playing.journal.exchanges, where=playing.where, found=found)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from rochallor_conformance.oracles.leaks import leaks
 from rochallor_conformance.oracles.leases import leases
 from rochallor_conformance.oracles.lifecycle import lifecycle
+from rochallor_conformance.oracles.repeats import repeats
 from rochallor_conformance.oracles.scene import Scene
 from rochallor_conformance.oracles.wire import wire
 
@@ -19,6 +20,7 @@ ORACLES: dict[str, Callable[[Scene], Iterator[str]]] = {
     "wire": wire,
     "lifecycle": lifecycle,
     "leases": leases,
+    "repeats": repeats,
     "leaks": leaks,
 }
 

@@ -101,9 +101,23 @@ def fuzz(session: Session) -> Tally:
                 for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE):
                     fuzzed = _Fuzzed(session, operation, targets[operation.id], mode, world, sender, tally)
                     fuzzed.run(session.seed + number * 1000)
-                for exchange in _on_purpose(operation, http):
-                    _judge(exchange, _curl(exchange, session.url), tally)
+                try:
+                    for exchange in _on_purpose(operation, http):
+                        _judge(exchange, _curl(exchange, session.url), tally)
+                except httpx.TransportError as error:
+                    _hung_up(error, operation, http, tally)
     return tally
+
+
+def _hung_up(error: httpx.TransportError, operation: Operation, http: httpx.Client, tally: Tally) -> None:
+    """Note that a request was not answered; raises that error when the engine answers no other one either."""
+    try:
+        http.get("/healthz")
+    except httpx.TransportError:
+        raise error from None
+    sent = error.request
+    command = shlex.join(["curl", "-sS", "-X", sent.method, str(sent.url)])
+    tally.find(operation.id, f"did not answer: {type(error).__name__}", command)
 
 
 def _targets() -> dict[str, Any]:
@@ -148,7 +162,10 @@ class _Fuzzed(NamedTuple):
         except httpx.HTTPStatusError as error:
             path = f"{error.request.method} {error.request.url.path}"
             said = f"cannot be met with live ids: {path} answered {error.response.status_code}"
-        except (KeyError, IndexError, TypeError, ValueError) as error:
+        except httpx.TransportError as error:
+            _hung_up(error, self.operation, self.world.http, self.tally)
+            return {}
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             said = f"cannot be met with live ids: an answer on the way is not of its shape, {error!r}"
         self.tally.find(self.operation.id, said, "")
         return {}

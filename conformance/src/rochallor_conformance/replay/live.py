@@ -29,7 +29,7 @@ class World:
     """What the fuzzer has made in an engine. `nonce` makes its names unique there."""
 
     def __init__(self, http: httpx.Client, nonce: str = "") -> None:
-        self._http = http
+        self.http = http
         self.nonce = nonce or secrets.token_hex(4)
 
     def definition(self, kind: str) -> Json:
@@ -60,7 +60,7 @@ class World:
         """Return an instance whose only step failed."""
         job = self.polled()
         self._post(f"/v1/jobs/{job['id']}/fail", {"workerId": WORKER, "retryable": False, "errorMessage": "no"})
-        found: Json = self._http.get(f"/v1/instances/{job['instanceId']}").raise_for_status().json()
+        found: Json = self.http.get(f"/v1/instances/{job['instanceId']}").raise_for_status().json()
         return found
 
     def cancelled(self, kind: str) -> str:
@@ -75,7 +75,7 @@ class World:
         return found
 
     def _post(self, path: str, body: Json) -> Any:
-        answer = self._http.post(path, json=body).raise_for_status()
+        answer = self.http.post(path, json=body).raise_for_status()
         return answer.json() if answer.content else None
 
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 from rochallor_conformance.report.records import Json
 
 STYLES = {"killed": "green", "survived": "bold red", "misfit": "bold magenta", "elsewhere": "dim"}
-ENDS = {0: "[bold green]all are killed[/]", 5: "[bold red]some survived or do not fit[/]"}
+ENDS = {0: "[bold green]all that were tried are killed[/]", 5: "[bold red]some survived or do not fit[/]"}
 
 
 def show_hunt(console: Console, rows: list[Json], idle: list[str], code: int) -> None:
@@ -27,3 +27,8 @@ def show_hunt(console: Console, rows: list[Json], idle: list[str], code: int) ->
     counted = Counter(row["status"] for row in rows)
     numbers = ", ".join(f"{counted[status]} {status}" for status in STYLES if counted[status])
     console.print(f"\n{ENDS[code]}: {numbers}", highlight=False)
+    if counted["elsewhere"]:
+        left = f"not tried, because they are defects of SDKs: {counted['elsewhere']}"
+        console.print(
+            f"{left}; --broken-sdk names a driver that has them", style="yellow", highlight=False, soft_wrap=True
+        )

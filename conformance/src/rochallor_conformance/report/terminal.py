@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,8 @@ class Terminal:
         if self._column % 100 == 0:
             self._console.print()
 
-    def sum_up(self, results: list[Json], code: int, report: Path | None) -> None:
-        """Tell how it ended."""
+    def sum_up(self, results: list[Json], code: int, report: Path | None, todo: Sequence[str] = ()) -> None:
+        """Tell how it ended; `todo` is what is to be done about the known failures."""
         self._console.print()
         failed = [result for result in results if result["status"] == FAILED]
         for result in failed[:MOST_SHOWN]:
@@ -51,6 +52,8 @@ class Terminal:
             self._console.print(f"… and {len(failed) - MOST_SHOWN} more failures; the report has them all")
         for reason in sorted({result["reason"] for result in results if result["status"] == BROKEN})[:MOST_SHOWN]:
             self._console.print(f"[bold magenta]broken[/] {escape(reason)}")
+        for sentence in todo:
+            self._console.print(f"[yellow]known failure[/] {escape(sentence)}", highlight=False, soft_wrap=True)
         numbers = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts(results).items())
         where = f"; report: {report}" if report else ""
         self._console.print(f"\n{ENDS[code]}: {numbers}{escape(where)}", highlight=False)

@@ -95,7 +95,9 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench, monkeypatc
 
 
 @pytest.mark.parametrize("refusal", [InvalidVariables("/x: a set is not JSON"), BadRequest(400, "what is that?")])
-def test_a_result_that_cannot_be_sent_is_alone_with_it(bench: Bench, refusal: Exception) -> None:
+def test_a_result_that_cannot_be_sent_is_alone_with_it(
+    bench: Bench, refusal: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Sixty-four end at once, one of them with something that is no JSON: the others are completed."""
 
     @bench.registry.register("work")
@@ -113,7 +115,7 @@ def test_a_result_that_cannot_be_sent_is_alone_with_it(bench: Bench, refusal: Ex
                 raise refusal
             return await report(outcomes, poll)
 
-        bench.engine.report = strict
+        monkeypatch.setattr(bench.engine, "report", strict)
         bench.engine.add(64)
         await bench.until(lambda: len(bench.engine.completed) == 63)
 
@@ -122,7 +124,7 @@ def test_a_result_that_cannot_be_sent_is_alone_with_it(bench: Bench, refusal: Ex
     assert bench.engine.failed.keys() <= {"work-5"}
 
 
-def test_results_that_are_too_large_together_are_sent_apart(bench: Bench) -> None:
+def test_results_that_are_too_large_together_are_sent_apart(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
     """The engine takes three results at a time, as far as their size goes: all are completed, none is failed."""
     handler(bench, seconds=1)
 
@@ -136,7 +138,7 @@ def test_results_that_are_too_large_together_are_sent_apart(bench: Bench) -> Non
                 raise PayloadTooLarge(413, "over 4 MiB")
             return await report(outcomes, poll)
 
-        bench.engine.report = narrow
+        monkeypatch.setattr(bench.engine, "report", narrow)
         bench.engine.add(10)
         await bench.until(lambda: len(bench.engine.completed) == 10)
 
@@ -210,7 +212,7 @@ def test_result_gets_through_whatever_the_network_does(bench: Bench, ours: bool,
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["batches", "single"])
-def test_result_outlasts_an_outage_of_twenty_seconds(bench: Bench, ours: bool) -> None:
+def test_result_outlasts_an_outage_of_twenty_seconds(bench: Bench, ours: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Reports, polls and lease extensions all meet silence: each handler ran once, every job ends completed."""
     bench.engine.ours = ours
     handler(bench, seconds=1, result={"x": 1})
@@ -226,7 +228,7 @@ def test_result_outlasts_an_outage_of_twenty_seconds(bench: Bench, ours: bool) -
             if now() < ends_at:
                 raise LOST
 
-        bench.engine.travel = travel_if_there_is_a_way
+        monkeypatch.setattr(bench.engine, "travel", travel_if_there_is_a_way)
         await bench.until(lambda: len(bench.engine.completed) == 3)
         assert 0 <= now() - ends_at < 10
 

@@ -13,7 +13,9 @@ import pytest
 from rochallor_conformance.cli import code_of
 from rochallor_conformance.running import INCOMPLETE, INTERRUPTED
 
-RUN = "import sys; from rochallor_conformance.cli import main; main()"
+HEED = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"
+"""Whoever runs the tests in the background has Ctrl-C ignored, and so would the harness."""
+RUN = f"{HEED}; from rochallor_conformance.cli import main; main()"
 
 
 def _children(pid: int) -> list[int]:

@@ -85,6 +85,7 @@ def on_a_terminal(arguments, environment, interrupt_at=None):
     """Run a command on a terminal of its own; return what it showed and its exit code."""
     pid, terminal = pty.fork()
     if not pid:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # whoever runs the tests in the background has it ignored
         os.execvpe(COMMAND[0], [*COMMAND, *arguments], environment)
     shown = b""
     while select.select([terminal], [], [], 60)[0]:

@@ -19,6 +19,7 @@ from typing import Any
 from rochallor.core.ids import JobRef
 from rochallor.ports import ClaimedJob, ClaimRequest
 from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out, in_turn
+from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.projections import instance_of
 from rochallor.stores.sql import load_queries
 
@@ -84,7 +85,7 @@ class Claims:
         self, job_types: tuple[str, ...], group: Sequence[ClaimRequest], now_ms: int
     ) -> list[list[ClaimedJob]]:
         turns = in_turn(group, MOST_AT_ONCE)
-        rows = await self._oldest(job_types, [group[turn] for turn in turns], now_ms)
+        rows = await self._oldest(job_types, group, turns, now_ms)
         if not rows:
             return [[] for _ in group]
         rows.sort(key=_PLACE)
@@ -98,19 +99,22 @@ class Claims:
         self._note(rows, {job.job for jobs in handed for job in jobs})
         return handed
 
-    async def _oldest(self, job_types: tuple[str, ...], requests: Sequence[ClaimRequest], now_ms: int) -> list[Any]:
-        """Lock the oldest ready jobs of all types together, the first for the first request and so on."""
-        statement = SQL["claim_jobs"].replace("{limit}", str(_power_of_two(len(requests))))
+    async def _oldest(
+        self, job_types: tuple[str, ...], group: Sequence[ClaimRequest], turns: Sequence[int], now_ms: int
+    ) -> list[Any]:
+        """Lock the oldest ready jobs of all types together, each for the request whose turn it is."""
+        statement = SQL["claim_jobs"].replace("{limit}", str(_power_of_two(len(turns))))
         after = self._watermark.after(job_types, self._now_s)
         leases = [
-            [request.worker_id for request in requests],
-            [request.lease_token for request in requests],
-            [now_ms + request.lease_ms for request in requests],
+            [request.worker_id for request in group],
+            [request.lease_token for request in group],
+            [now_ms + request.lease_ms for request in group],
         ]
-        rows: list[Any] = await self._connection.fetch(statement, job_types, after, *leases, now_ms)
+        [counted] = arrays([(turn + 1,) for turn in turns])  # PostgreSQL counts from 1
+        rows: list[Any] = await self._connection.fetch(statement, job_types, after, *leases, now_ms, counted)
         if not rows and any(after):
             self._watermark.forget(job_types)
-            rows = await self._connection.fetch(statement, job_types, [0] * len(job_types), *leases, now_ms)
+            rows = await self._connection.fetch(statement, job_types, [0] * len(job_types), *leases, now_ms, counted)
         return rows
 
     async def _weighed(

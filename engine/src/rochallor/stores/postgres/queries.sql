@@ -180,13 +180,14 @@ JOIN business_key AS held
 SELECT wanted.id, (SELECT max(version) FROM definition WHERE definition.id = wanted.id)
 FROM unnest($1::text[]) AS wanted (id);
 
--- Per type the oldest, from the index, as many as there are leases; the n-th of them gets the n-th lease. LIMIT is a
+-- Per type the oldest, from the index; $7 says which of the requests gets the first of them, the second … LIMIT is a
 -- literal and each type has its own inner scan: `IN (…)` would sort all that wait, and with `LIMIT $n` a generic plan
 -- expects a tenth of the table. FOR UPDATE checks `ready` again on the newest row, so no job is given away twice. With
 -- the variables as they are at this moment, and the types of which more was looked at than handed out.
 -- name: claim_jobs
 WITH oldest AS MATERIALIZED (
-    SELECT job.*, row_number() OVER (ORDER BY job.seq) AS place
+    SELECT job.*, row_number() OVER (ORDER BY job.seq) AS place,
+           ($7::text::bigint[])[row_number() OVER (ORDER BY job.seq)] AS turn
     FROM unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
     CROSS JOIN LATERAL (
         SELECT seq, instance_id, step_seq, job_type FROM job
@@ -195,15 +196,15 @@ WITH oldest AS MATERIALIZED (
     ) AS job
 )
 UPDATE job
-SET worker_id = ($3::text[])[oldest.place], lease_token = ($4::text[])[oldest.place], locked_at_ms = $6,
-    lease_expires_at_ms = ($5::bigint[])[oldest.place], ready = false
+SET worker_id = ($3::text[])[oldest.turn], lease_token = ($4::text[])[oldest.turn], locked_at_ms = $6,
+    lease_expires_at_ms = ($5::bigint[])[oldest.turn], ready = false
 FROM oldest JOIN instance ON instance.id = oldest.instance_id
 WHERE job.instance_id = oldest.instance_id AND job.step_seq = oldest.step_seq
-  AND oldest.place <= array_length($5::bigint[], 1)
+  AND oldest.turn IS NOT NULL
 RETURNING oldest.place, job.seq, job.instance_id, job.step_seq, job.delivery, job.job_type, job.step_id,
           job.definition_id, job.definition_version, job.business_key, job.retries_remaining, job.created_at_ms,
           job.ready_at_ms, job.traceparent, instance.variables, instance.revision, instance.state,
-          (SELECT array_agg(DISTINCT job_type) FROM oldest WHERE place > array_length($5::bigint[], 1));
+          (SELECT array_agg(DISTINCT job_type) FROM oldest WHERE turn IS NULL);
 
 -- Leases of jobs that this transaction has claimed, for whom they are after all; nobody, where the worker is NULL.
 -- name: claim_anew

@@ -183,12 +183,15 @@ FROM unnest($1::text[]) AS wanted (id);
 -- Per type the oldest, from the index; $7 says which of the requests gets the first of them, the second … LIMIT is a
 -- literal and each type has its own inner scan: `IN (…)` would sort all that wait, and with `LIMIT $n` a generic plan
 -- expects a tenth of the table. FOR UPDATE checks `ready` again on the newest row, so no job is given away twice. With
--- the variables as they are at this moment, and the types of which more was looked at than handed out.
+-- the variables as they are at this moment, and the types of which more was looked at than handed out. `turns` is
+-- read once there, and would be for every job if it stood in the list of columns.
 -- name: claim_jobs
-WITH oldest AS MATERIALIZED (
+WITH turns AS MATERIALIZED (
+    SELECT $7::text::bigint[] AS list
+), oldest AS MATERIALIZED (
     SELECT job.*, row_number() OVER (ORDER BY job.seq) AS place,
-           ($7::text::bigint[])[row_number() OVER (ORDER BY job.seq)] AS turn
-    FROM unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
+           turns.list[row_number() OVER (ORDER BY job.seq)] AS turn
+    FROM turns CROSS JOIN unnest($1::text[], $2::bigint[]) AS wanted (job_type, after)
     CROSS JOIN LATERAL (
         SELECT seq, instance_id, step_seq, job_type FROM job
         WHERE job.ready AND job.job_type = wanted.job_type AND job.seq > wanted.after

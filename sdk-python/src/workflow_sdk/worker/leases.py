@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -51,20 +50,17 @@ class Leases:
     def __init__(self, seconds: float, timing: Timing) -> None:
         self._seconds = seconds
         self._timing = timing
-        self._held: dict[str, _Lease] = {}
-        self._lock = threading.Lock()
+        self._held: dict[str, _Lease] = {}  # both threads change it, by single operations only
         self._can_extend = True
 
     def hold(self, claimed: Claimed) -> None:
         """Keep a job's lease from now on, if the engine gave it a token to do that with."""
         if claimed.job.get("leaseToken") and self._can_extend:
-            with self._lock:
-                self._held[claimed.job["id"]] = _Lease(claimed, self._timing.monotonic() + self._seconds)
+            self._held[claimed.job["id"]] = _Lease(claimed, self._timing.monotonic() + self._seconds)
 
     def drop(self, claimed: Claimed) -> None:
         """Keep it no longer: the job is reported."""
-        with self._lock:
-            self._held.pop(claimed.job.get("id", ""), None)
+        self._held.pop(claimed.job.get("id", ""), None)
 
     async def run(self, port: Port) -> None:
         """Extend leases until cancelled."""
@@ -76,8 +72,7 @@ class Leases:
     async def look(self, port: Port) -> float:
         """Extend what is due and give up what has run out; return how long to sleep at most before the next look."""
         now = self._timing.monotonic()
-        with self._lock:
-            held = list(self._held.values())
+        held = list(self._held.values())
         for lease in held:
             if lease.ends_at <= now:
                 self._lose(lease, "the lease ran out before it could be extended")
@@ -90,8 +85,7 @@ class Leases:
     def _next_look(self, pause: float) -> float:
         """Return seconds to sleep: until a lease ends, if that comes first."""
         now = self._timing.monotonic()
-        with self._lock:
-            soonest = min((lease.ends_at for lease in self._held.values()), default=now + pause)
+        soonest = min((lease.ends_at for lease in list(self._held.values())), default=now + pause)
         return max(0.0, min(pause, soonest - now))
 
     async def _extend(self, port: Port, leases: Sequence[_Lease]) -> bool:
@@ -121,8 +115,7 @@ class Leases:
             self._lose(lease, "the engine has given the job to somebody else")
 
     def _lose(self, lease: _Lease, reason: str) -> None:
-        with self._lock:
-            known = self._held.pop(lease.claimed.job["id"], None)
+        known = self._held.pop(lease.claimed.job["id"], None)
         if known is lease:  # else it was reported meanwhile
             _log.warning("the lease of job %s is lost: %s", lease.claimed.job["id"], reason)
             lease.claimed.lose(reason)

@@ -152,3 +152,29 @@ async def test_engines_agree_on_the_time(pair):
     two.clock._offset_ms += 3_600_000
     await two.clock.measure(await two._keeper._line.get())
     assert abs(one.clock.now_ms() - two.clock.now_ms()) < 100
+
+
+async def test_a_claim_reads_no_more_variables_than_it_hands_out(pair):
+    """However many heavy jobs a poll could have, only those that fit into its answer leave the database."""
+    world, _ = pair
+    for _ in range(20):
+        await world.start(variables=b'{"text": "' + b"x" * 10_000 + b'"}')
+    read = []
+
+    class Watched:
+        def __init__(self, connection):
+            self._connection = connection
+
+        def __getattr__(self, name):
+            return getattr(self._connection, name)
+
+        async def fetch(self, *arguments):
+            rows = await self._connection.fetch(*arguments)
+            read.extend(len(value) for row in rows for value in row if isinstance(value, bytes))
+            return rows
+
+    async with world.store.transaction() as tx:
+        tx.claims._connection = Watched(tx.claims._connection)
+        [jobs] = await tx.claim([ClaimRequest("w", ("a", "b"), 20, 1_000, "token", 25_000)], world.now_ms)
+    assert len(jobs) == 2
+    assert len(read) == 2

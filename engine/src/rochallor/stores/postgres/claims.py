@@ -1,7 +1,7 @@
 """Handing out jobs: one statement locks the oldest that are ready, and gives them to the requests in turn.
 
-Their variables come with them, and only then can be weighed. Nearly always all of them fit; where they do not, it is
-decided anew who gets which, and a second statement says so, in the same transaction.
+Their variables come with them where all are so light that they fit into every answer, as nearly always. Where one is
+not, only sizes come: it is decided anew who gets which, and only what is handed out is read.
 
 The watermark. Rows of claimed and finished jobs stay in the index until they are vacuumed, and while somebody's
 forgotten transaction is open they cannot be; a claim would walk over all of them. So it starts behind the last job of
@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import Any
 
 from rochallor.core.ids import JobRef
+from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
 from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out, in_turn
 from rochallor.stores.postgres.arrays import arrays
@@ -90,9 +91,9 @@ class Claims:
             return [[] for _ in group]
         rows.sort(key=_PLACE)
         handed: list[list[ClaimedJob]] = [[] for _ in group]
-        room = min(request.max_bytes for request in group)
-        if sum(len(row[14]) for row in rows) <= room:
-            for row, turn in zip(rows, turns, strict=False):
+        if all(row[14] is not None for row in rows):
+            for row in rows:
+                turn = turns[row[0] - 1]
                 handed[turn].append(_claimed(row, group[turn], now_ms))
         else:
             handed = await self._weighed(rows, turns, group, now_ms)
@@ -111,17 +112,19 @@ class Claims:
             [now_ms + request.lease_ms for request in group],
         ]
         [counted] = arrays([(turn + 1,) for turn in turns])  # PostgreSQL counts from 1
-        rows: list[Any] = await self._connection.fetch(statement, job_types, after, *leases, now_ms, counted)
+        light_bytes = min(request.max_bytes for request in group) // len(turns)
+        rest = (*leases, now_ms, counted, light_bytes)
+        rows: list[Any] = await self._connection.fetch(statement, job_types, after, *rest)
         if not rows and any(after):
             self._watermark.forget(job_types)
-            rows = await self._connection.fetch(statement, job_types, [0] * len(job_types), *leases, now_ms, counted)
+            rows = await self._connection.fetch(statement, job_types, [0] * len(job_types), *rest)
         return rows
 
     async def _weighed(
         self, rows: Sequence[Any], turns: Sequence[int], group: Sequence[ClaimRequest], now_ms: int
     ) -> list[list[ClaimedJob]]:
         """Return who gets which of the locked jobs by their bytes, with their leases set right."""
-        found = {row[2]: Snapshot(row[14], row[15], partial(instance_of, row[16], row[14])) for row in rows}
+        found = {row[2]: Snapshot(_weight(row[17]), 0, _not_read) for row in rows}
         ready = [Ready(row[1], JobRef(row[2], row[3], row[4]), *row[5:14]) for row in rows]
         handed = hand_out(group, ready, found.__getitem__, now_ms)
         holders = {
@@ -130,12 +133,14 @@ class Claims:
         mine = {job.job: turn for turn, jobs in enumerate(handed) for job in jobs}
         moved = [
             (*holders.get(each.job, (None, None, None)), each.job.instance_id, each.job.seq)
-            for each, turn in zip(ready, turns, strict=False)
-            if mine.get(each.job) != turn
+            for row, each in zip(rows, ready, strict=True)
+            if mine.get(each.job) != turns[row[0] - 1]
         ]
         if moved:
             await self._connection.execute(SQL["claim_anew"], *zip(*moved, strict=True))
-        return handed
+        taken = list({job.job.instance_id for jobs in handed for job in jobs})
+        read = {row[0]: (row[1], row[2], row[3]) for row in await self._connection.fetch(SQL["read_claimed"], taken)}
+        return [[_with_instance(job, *read[job.job.instance_id]) for job in jobs] for jobs in handed]
 
     def _note(self, rows: Sequence[Any], handed: set[JobRef]) -> None:
         """Remember where each type's queue begins now: behind what was handed out, before what was not."""
@@ -150,8 +155,31 @@ class Claims:
             if job_type not in left:
                 behind[job_type] = row[1]
         self.left |= left
-        self.left.update(rows[0][17] or ())
+        self.left.update(rows[0][18] or ())
         self.places.update(behind)
+
+
+class _Weight(bytes):
+    """Weighs as much as an instance's variables, which are fetched only for the jobs that are handed out."""
+
+    size = 0
+
+    def __len__(self) -> int:
+        return self.size
+
+
+def _weight(size: int) -> bytes:
+    weight = _Weight()
+    weight.size = size
+    return weight
+
+
+def _not_read() -> Instance:
+    raise AssertionError("only jobs that are handed out have an instance")
+
+
+def _with_instance(job: ClaimedJob, variables: bytes, revision: int, state: str) -> ClaimedJob:
+    return job._replace(variables=variables, revision=revision, instance=partial(instance_of, state, variables))
 
 
 _PLACE = itemgetter(0)

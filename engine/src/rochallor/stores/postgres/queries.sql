@@ -183,7 +183,7 @@ FROM unnest($1::text[]) AS wanted (id);
 -- Per type the oldest, from the index; $7 says which of the requests gets the first of them, the second … LIMIT is a
 -- literal and each type has its own inner scan: `IN (…)` would sort all that wait, and with `LIMIT $n` a generic plan
 -- expects a tenth of the table. FOR UPDATE checks `ready` again on the newest row, so no job is given away twice. With
--- the variables as they are at this moment, and the types of which more was looked at than handed out. `turns` is
+-- the variables as they are at this moment if they are light ($8), and the types of which more was looked at than handed out. `turns` is
 -- read once there, and would be for every job if it stood in the list of columns.
 -- name: claim_jobs
 WITH turns AS MATERIALIZED (
@@ -206,7 +206,9 @@ WHERE job.instance_id = oldest.instance_id AND job.step_seq = oldest.step_seq
   AND oldest.turn IS NOT NULL
 RETURNING oldest.place, job.seq, job.instance_id, job.step_seq, job.delivery, job.job_type, job.step_id,
           job.definition_id, job.definition_version, job.business_key, job.retries_remaining, job.created_at_ms,
-          job.ready_at_ms, job.traceparent, instance.variables, instance.revision, instance.state,
+          job.ready_at_ms, job.traceparent,
+          CASE WHEN octet_length(instance.variables) <= $8 THEN instance.variables END,
+          instance.revision, instance.state, octet_length(instance.variables),
           (SELECT array_agg(DISTINCT job_type) FROM oldest WHERE turn IS NULL);
 
 -- Leases of jobs that this transaction has claimed, for whom they are after all; nobody, where the worker is NULL.
@@ -217,6 +219,9 @@ SET worker_id = lease.worker_id, lease_token = lease.token, lease_expires_at_ms 
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
      AS lease (worker_id, token, expires_at_ms, instance_id, step_seq)
 WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq;
+
+-- name: read_claimed
+SELECT id, variables, revision, state FROM instance WHERE id = ANY($1::text[]);
 
 -- name: extend_lease
 UPDATE job SET worker_id = $1, lease_token = $2, lease_expires_at_ms = $3

@@ -25,13 +25,13 @@ from bench.window import Tally, await_span
 _lock = Lock()
 
 
-@DBOS.step()  # type: ignore[untyped-decorator]
+@DBOS.step()  # type: ignore[untyped-decorator]  # not installed where types are checked
 def _step(_variables: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = json.loads(RESULT)
     return result
 
 
-@DBOS.workflow()  # type: ignore[untyped-decorator]
+@DBOS.workflow()  # type: ignore[untyped-decorator]  # not installed where types are checked
 def _linear(variables: dict[str, Any]) -> dict[str, Any]:
     for _ in range(STEPS):
         began_s = time.monotonic()

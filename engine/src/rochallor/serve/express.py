@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable
 from typing import Any, Protocol, TypeVar
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -19,12 +19,10 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from rochallor.transports.rest.answers import NO_STORE, NOSNIFF, Answer
 from rochallor.transports.rest.errors import ClientGone
 from rochallor.transports.rest.reading import check_media, too_large
-from rochallor.transports.rest.request import Request
+from rochallor.transports.rest.reception import Attend
 from rochallor.transports.rest.streaming import Stream
 
 T = TypeVar("T")
-
-Attend = Callable[[Request, Callable[[Answer | Stream], Awaitable[None]]], Coroutine[Any, Any, None]]
 
 UNUSUAL = frozenset((b"expect", b"transfer-encoding", b"upgrade", b"origin"))
 CLOSE = (b"connection", b"close")

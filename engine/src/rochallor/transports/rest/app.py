@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
-from typing import Any
 from urllib.parse import quote
 
 from starlette.routing import Route as StarletteRoute
@@ -22,13 +21,11 @@ from starlette.websockets import WebSocketClose
 from rochallor.access import Guard
 from rochallor.core.errors import NotFound
 from rochallor.shell.engine import Engine
-from rochallor.transports.rest.answers import Answer
 from rochallor.transports.rest.cors import with_cors
 from rochallor.transports.rest.errors import MethodNotAllowed
-from rochallor.transports.rest.reception import Observe, Reception, Timer
-from rochallor.transports.rest.request import Request
+from rochallor.transports.rest.reception import Attend, Observe, Reception, Timer
 from rochallor.transports.rest.routes import ROUTES, Route
-from rochallor.transports.rest.streaming import Pause, Stream
+from rochallor.transports.rest.streaming import Pause
 
 UNMATCHED = "(unmatched)"
 ID_AT = 3  # where the one parameter of a hot template is, when its path is split at slashes
@@ -53,11 +50,6 @@ def create_app(
     reception = Reception(engine, observe, timer, pause=pause, guard=guard)
     door = Door(reception, Router(cold_routes(reception), redirect_slashes=False, default=Nowhere(reception)))
     return RestApp(door, with_cors(door, cors_origins), engine.settings.max_body_bytes)
-
-
-Send1 = Callable[[Answer | Stream], Awaitable[None]]
-Attend = Callable[[Request, Send1], Coroutine[Any, Any, None]]
-"""Answers a request that has found its route."""
 
 
 class RestApp:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
@@ -28,6 +29,9 @@ from rochallor.transports.rest.streaming import Pause, Stream, send_stream
 
 Observe = Callable[[str, str, int, float], None]
 Timer = Callable[[], float]
+Reply = Callable[[Answer | Stream], Awaitable[None]]
+Attend = Callable[[Request, Reply], Coroutine[Any, Any, None]]
+"""Answers a request that has found its route."""
 
 CLIENT_GONE = 499  # nginx's word for it; only the observer ever sees it
 REQUEST_S = 120.0
@@ -69,9 +73,7 @@ class Reception:
 
         await self.attend(route, ids, AsgiRequest(scope, receive), sent)
 
-    async def attend(
-        self, route: Route, ids: tuple[bytes, ...], request: Request, send: Callable[[Answer | Stream], Awaitable[None]]
-    ) -> None:
+    async def attend(self, route: Route, ids: tuple[bytes, ...], request: Request, send: Reply) -> None:
         """Answer a request of `route`, whoever took it in: `send` gets the answer, unless its client has gone."""
         began = self._timer()
         status = CLIENT_GONE

@@ -7,6 +7,7 @@ import gc
 import os
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -74,6 +75,31 @@ def test_who_waits_is_answered_at_a_reset(user: Any) -> None:
     user.stub.reset()
     poller.join(10)
     assert answers == [[]]
+
+
+def test_who_asks_during_a_reset_is_answered(user: Any) -> None:
+    """Workers that ask again at once never leave a reset waiting for a request that nobody works on."""
+    over = threading.Event()
+    statuses: set[int] = set()
+
+    def work() -> None:
+        asked = {"workerId": "w", "jobTypes": ["work"], "waitMs": 30_000}
+        with httpx.Client(timeout=10) as http, suppress(httpx.ConnectError):  # the stub may be gone at the end
+            while not over.is_set():
+                statuses.add(http.post(f"{user.stub.url}/v1/jobs/poll", json=asked).status_code)
+
+    workers = [threading.Thread(target=work) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in range(50):
+            user.stub.reset()
+    finally:
+        over.set()
+        user.stub.stop()  # answers who waits
+        for worker in workers:
+            worker.join(10)
+    assert statuses <= {200, 503}
 
 
 def test_stubs_do_not_see_each_other(stubs: Any) -> None:

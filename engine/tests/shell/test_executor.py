@@ -159,8 +159,9 @@ async def test_stop_answers_waiting_polls_and_refuses_new_work(houses):
     house.engine.executor.stop()
     assert await asyncio.wait_for(poll, 5) == []
     assert (await asyncio.wait_for(awaiting, 5)).reached is False
-    with pytest.raises(Unavailable):
-        await house.start()
+    for late in (house.start(), house.poll("work"), house.poll("work", wait_ms=30_000)):
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(late, 5)
 
 
 async def test_conflicting_reports_have_one_winner(house):

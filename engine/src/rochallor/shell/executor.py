@@ -86,8 +86,7 @@ class Executor:
 
     def enqueue(self, work: Work[T]) -> asyncio.Future[T]:
         """Queue work without waiting: what is queued in one go lands in one batch, in this order."""
-        if self.stopping:
-            raise Unavailable("the engine is shutting down; try another one, or again soon", retry_after_ms=1_000)
+        self._refuse_when_stopping()
         if len(self._queue) >= self._settings.queue_limit:
             message = f"{len(self._queue)} requests are waiting already; try again shortly"
             raise TooManyRequests(message, retry_after_ms=1_000)
@@ -98,6 +97,7 @@ class Executor:
 
     async def poll(self, request: ClaimRequest, wait_ms: int) -> list[ClaimedJob]:
         """Claim jobs, waiting up to `wait_ms` for the first one."""
+        self._refuse_when_stopping()
         deadline = self.waits.time() + wait_ms / 1000 if wait_ms else 0.0
         poll = WaitingPoll(request, deadline, asyncio.get_running_loop().create_future())
         self._new_polls.append(poll)
@@ -139,6 +139,11 @@ class Executor:
         self.drain()
         self.stopping = True
         self._wake.set()
+
+    def _refuse_when_stopping(self) -> None:
+        """Raise rather than queue what no writer will look at any more."""
+        if self.stopping:
+            raise Unavailable("the engine is shutting down; try another one, or again soon", retry_after_ms=1_000)
 
     def _take(self) -> list[Submission]:
         count = min(len(self._queue), self._settings.batch_limit)

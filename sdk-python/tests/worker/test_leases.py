@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,8 @@ from workflow_sdk import JobContext
 from workflow_sdk.errors import ConnectionFailed, JobCancelled, NotOffered
 
 if TYPE_CHECKING:
+    from workflow_sdk.handler.registry import CallNext
+
     from .conftest import Bench
 
 
@@ -193,6 +196,30 @@ def test_timeout_of_a_handler_ends_it_and_fails_the_job(bench: Bench, long_job: 
     }
     assert bench.cancelled[0].cancelled
     assert bench.engine.handed_out["work-0"] == 1
+
+
+@pytest.mark.parametrize("around", [False, True], ids=["alone", "in middleware"])
+def test_handler_that_overstays_on_its_thread_keeps_its_slot(bench: Bench, around: bool) -> None:
+    """Its job is reported when its time is up, and no other is claimed until there is a thread to run it."""
+    release = threading.Event()
+
+    async def pass_on(call_next: CallNext, ctx: JobContext) -> object:
+        return await call_next(ctx)
+
+    def overstay(_ctx: JobContext) -> None:
+        release.wait(30)
+
+    bench.registry.register("work", overstay, timeout=40, middleware=[pass_on] if around else [])
+    bench.engine.add(2)
+
+    async def script() -> None:
+        await bench.until(lambda: bench.engine.failed)
+        await asyncio.sleep(60)
+        assert (set(bench.engine.failed), set(bench.engine.handed_out)) == ({"work-0"}, {"work-0"})
+        release.set()
+        await bench.until(lambda: "work-1" in bench.engine.handed_out)
+
+    bench.run(script, parallelism=1)
 
 
 def test_handler_within_its_timeout_knows_when_it_ends(bench: Bench) -> None:

@@ -124,6 +124,7 @@ def handlers(change):
         return change(await original(registration, ctx, run_sync))
 
     wrap(desk, "invoke", around)
+    wrap(desk, "call_plain", lambda original, *arguments: change(original(*arguments)))
 
 
 def handles_twice():
@@ -132,6 +133,7 @@ def handles_twice():
         return await original(registration, ctx, run_sync)
 
     wrap(desk, "invoke", around)
+    wrap(desk, "call_plain", lambda original, *arguments: (original(*arguments), original(*arguments))[1])
 
 
 def drops_coroutine():

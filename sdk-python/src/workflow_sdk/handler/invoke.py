@@ -66,13 +66,37 @@ def invoke_sync(registration: Registration, ctx: JobContext) -> Outcome:
     Asynchronous handlers and middleware get a loop of their own for this one call, on a thread of its own when this
     thread has one already.
     """
-    if registration.is_async or registration.middleware:
+    if not is_plain(registration):
         outcome: Outcome = _run(invoke(registration, ctx, _run_here))
         return outcome
+    ended = call_plain(registration, ctx)
+    return ended if isinstance(ended, (Completed, Failed)) else _run(ended)
+
+
+def is_plain(registration: Registration) -> bool:
+    """Return whether a handler is a function and nothing around it: one call of it, on any thread, is all its work."""
+    return not (registration.is_async or registration.middleware)
+
+
+def call_plain(registration: Registration, ctx: JobContext) -> Outcome | Coroutine[Any, Any, Outcome]:
+    """Call a plain handler here; return how it ended.
+
+    One that was not known to be asynchronous may return something to await. Then what comes back is the rest of its
+    work, to be awaited where that is possible.
+    """
     try:
-        result = registration.call(ctx)
-        return Completed(_encoded(registration, _run(_awaited(result)) if inspect.isawaitable(result) else result))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as above
+        result = _call(registration, ctx)
+        if inspect.isawaitable(result):
+            return _rest(registration, ctx, result)
+        return Completed(_encoded(registration, result))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `invoke`
+        return outcome_of(error, ctx)
+
+
+async def _rest(registration: Registration, ctx: JobContext, awaitable: Awaitable[Any]) -> Outcome:
+    try:
+        return Completed(_encoded(registration, await awaitable))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `invoke`
         return outcome_of(error, ctx)
 
 
@@ -141,10 +165,6 @@ def _call(registration: Registration, ctx: JobContext) -> Any:
 
 async def _run_here(function: Callable[..., Any], *arguments: Any) -> Any:
     return function(*arguments)
-
-
-async def _awaited(awaitable: Awaitable[Any]) -> Any:
-    return await awaitable
 
 
 def _run(work: Coroutine[Any, Any, Any]) -> Any:

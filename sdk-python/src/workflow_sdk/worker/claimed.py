@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from workflow_sdk.worker.limits import Lane
 
 TIMED_OUT, STOPPED = "timeout", "worker-stopped"
+_CANCELLED = Failed("the handler was cancelled, and not by its worker", retryable=True)
+
+Work = Outcome | Coroutine[Any, Any, Outcome]
+"""What a handler's work comes to: how it ended, or what is yet to be awaited of it."""
 
 
 class Claimed:
@@ -32,7 +36,19 @@ class Claimed:
 
     """
 
-    __slots__ = ("_ending", "_loop", "_work", "control", "finished", "job", "key", "lane", "lost", "registration")
+    __slots__ = (
+        "_ending",
+        "_loop",
+        "_work",
+        "control",
+        "finished",
+        "in_thread",
+        "job",
+        "key",
+        "lane",
+        "lost",
+        "registration",
+    )
 
     def __init__(
         self,
@@ -42,7 +58,7 @@ class Claimed:
         loop: asyncio.AbstractEventLoop,
     ) -> None:
         self.job = job
-        self.key = str(job.get("stepExecutionId") or job.get("id"))
+        self.key = key_of(job)
         """What a redelivery of the same work has in common with it."""
         self.registration = registration
         self.lane = lane
@@ -51,9 +67,11 @@ class Claimed:
         """Whether the lease is lost: nobody waits for a result any more. Set from the keeper's thread."""
         self.finished = asyncio.Event()
         """Set when it is reported or given up."""
+        self.in_thread: asyncio.Future[Any] | None = None
+        """What its code on a thread becomes, if it runs on one. Never to be cancelled: the thread would go on."""
         self._loop = loop
         self._ending: asyncio.Future[Outcome | None] = loop.create_future()
-        self._work: asyncio.Future[Outcome] | None = None
+        self._work: asyncio.Future[Work] | asyncio.Future[Outcome] | None = None
 
     @property
     def result(self) -> Completed | None:
@@ -69,17 +87,16 @@ class Claimed:
     @property
     def is_at_work(self) -> bool:
         """Whether the handler still runs: a thread cannot be stopped from outside."""
-        return self._work is not None and not self._work.done()
+        return _is_on(self._work) or _is_on(self.in_thread)
 
     def settle(self, outcome: Outcome) -> Outcome:
         """End it without work."""
         self._end(outcome)
         return outcome
 
-    async def outcome(self, work: asyncio.Future[Outcome]) -> Outcome | None:
+    async def outcome(self, work: asyncio.Future[Work]) -> Outcome | None:
         """Return how the work ended, None when nobody wants to know any more."""
-        self._work = work
-        work.add_done_callback(self._worked)
+        self._follow(work)
         timeout = self.registration.timeout if self.registration else None
         timer = None if timeout is None else self._loop.call_later(timeout, self._time_is_up, timeout)
         try:
@@ -91,8 +108,9 @@ class Claimed:
 
     async def has_left_its_thread(self) -> None:
         """Return when the handler's code has really ended."""
-        if self._work is not None and not self._work.done():
-            await asyncio.wait({self._work})
+        for each in (self.in_thread, self._work):
+            if each is not None:
+                await asyncio.wait({each})
 
     def lose(self, reason: str) -> None:
         """Note, on any thread, that the lease is lost: the handler is cancelled and its result is not reported."""
@@ -112,18 +130,35 @@ class Claimed:
         self.control.cancel(reason)
         self._end(Failed(reason, retryable=True, code=TIMED_OUT))
 
-    def _worked(self, work: asyncio.Future[Outcome]) -> None:
-        if self._ending.done():
-            return
+    def _follow(self, work: asyncio.Future[Work] | asyncio.Future[Outcome]) -> None:
+        self._work = work
+        work.add_done_callback(self._worked)
+
+    def _worked(self, work: asyncio.Future[Any]) -> None:
         # A handler may have waited for something that somebody else cancelled; to the job that is a failure like any.
-        cancelled = Failed("the handler was cancelled, and not by its worker", retryable=True)
-        self._ending.set_result(cancelled if work.cancelled() else work.result())
+        ended = _CANCELLED if work.cancelled() else work.result()
+        if not isinstance(ended, (Completed, Failed)):
+            if self.is_open:
+                self._follow(self._loop.create_task(ended))
+            else:
+                ended.close()
+        elif self.is_open:
+            self._ending.set_result(ended)
 
     def _end(self, outcome: Outcome | None) -> None:
-        if not self._ending.done():
+        if self.is_open:
             self._ending.set_result(outcome)
-            if self._work is not None:
+            if self._work is not None and self._work is not self.in_thread:
                 self._work.cancel()
+
+
+def _is_on(future: asyncio.Future[Any] | None) -> bool:
+    return future is not None and not future.done()
+
+
+def key_of(job: Mapping[str, Any]) -> str:
+    """Return what all deliveries of the same work have in common."""
+    return str(job.get("stepExecutionId") or job.get("id"))
 
 
 def _deadline(registration: Registration | None) -> datetime | None:

@@ -14,11 +14,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.handler.context import JobContext
-from workflow_sdk.handler.invoke import invoke
+from workflow_sdk.handler.invoke import call_plain, invoke, is_plain
 from workflow_sdk.handler.outcome import Completed, Outcome, no_handler
 from workflow_sdk.handler.registry import Registration
 from workflow_sdk.worker.bell import Bell
-from workflow_sdk.worker.claimed import Claimed
+from workflow_sdk.worker.claimed import Claimed, key_of
 from workflow_sdk.worker.handlers import registration_of
 from workflow_sdk.worker.report_rules import Told
 
@@ -92,6 +92,11 @@ class Desk:
         task.add_done_callback(self._ended)
         return task
 
+    def is_at_work(self, job: Job) -> bool:
+        """Return whether the handler of a job still runs."""
+        claimed = self._under_way.get(key_of(job))
+        return claimed is not None and claimed.is_at_work
+
     async def reported(self) -> None:
         """Return when every job is reported or given up; a handler that hangs in its thread is not waited for."""
         while self._unreported:
@@ -99,17 +104,17 @@ class Desk:
 
     def stop_handlers(self) -> int:
         """Cancel what still runs; each is reported as to be tried again. Return how many there were."""
-        running = [claimed for claimed in self._tasks.values() if claimed.is_at_work]
+        running = [claimed for claimed in self._tasks.values() if claimed.is_open and claimed.is_at_work]
         for claimed in running:
             claimed.stop()
         return len(running)
 
     def abandon(self) -> int:
-        """Drop everything, reports under way included; return how many jobs that were."""
-        left = list(self._tasks)
-        for task in left:
+        """Drop everything, reports under way included; return how many jobs are left unreported."""
+        unreported = self._unreported
+        for task in list(self._tasks):
             task.cancel()
-        return len(left)
+        return unreported
 
     def _join(self, earlier: Claimed, later: Claimed) -> None:
         self._leases.drop(earlier)
@@ -154,9 +159,18 @@ class Desk:
         count(self._metrics, job_type, outcome)
         return outcome
 
-    def _started(self, registration: Registration, claimed: Claimed) -> asyncio.Future[Outcome]:
+    def _started(self, registration: Registration, claimed: Claimed) -> asyncio.Future[Any]:
+        """Begin; what runs on a thread is kept apart, because it goes on when nobody waits for it any more."""
         context = JobContext(claimed.job, claimed.control)
-        return asyncio.get_running_loop().create_task(invoke(registration, context, self._threads.run))
+        if is_plain(registration):
+            claimed.in_thread = self._threads.run(call_plain, registration, context)
+            return claimed.in_thread
+
+        def run_sync(function: Callable[..., Any], *arguments: Any) -> asyncio.Future[Any]:
+            claimed.in_thread = self._threads.run(function, *arguments)
+            return asyncio.shield(claimed.in_thread)
+
+        return asyncio.get_running_loop().create_task(invoke(registration, context, run_sync))
 
     def _forget(self, claimed: Claimed) -> None:
         self._leases.drop(claimed)

@@ -32,7 +32,7 @@ MOST_TOGETHER = 200
 _TRY_AGAIN_SECONDS = 1.0
 
 
-@dataclass
+@dataclass(slots=True)
 class _Lease:
     claimed: Claimed
     ends_at: float

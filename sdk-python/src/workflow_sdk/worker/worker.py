@@ -94,11 +94,14 @@ class Worker:
             self._metrics.lock_conflicts.inc()
 
     def _ride(self, jobs: Sequence[Job]) -> dict[str, Any] | None:
-        """Ask, along with reports, for as many jobs as they make room for, of types that have no limits."""
+        """Ask, along with reports, for as many jobs as they make room for, of types that have no limits.
+
+        A job that is reported because its time is up makes no room while its code keeps its thread.
+        """
         together = next((lane for lane in self._lanes if not lane.is_limited), None)
         if together is None or self._stopping:
             return None
-        room = sum(job.get("jobType") in together.job_types for job in jobs)
+        room = sum(job.get("jobType") in together.job_types and not self._workshop.is_at_work(job) for job in jobs)
         wish: dict[str, Any] = {"jobTypes": together.job_types, "maxJobs": room}
         if self._settings.lease_seconds:
             wish["leaseSeconds"] = self._settings.lease_seconds

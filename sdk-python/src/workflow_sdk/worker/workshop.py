@@ -121,6 +121,10 @@ class Workshop:
         for job in jobs:
             self._desk.take(job, lane)
 
+    def is_at_work(self, job: Job) -> bool:
+        """Return whether a job's handler still runs, though its outcome may be known."""
+        return self._desk.is_at_work(job)
+
     async def end(self, stop: Stop, intake: Intake) -> None:
         """Stop the intake, drain, cancel, report, flush, close."""
         intake.stop()

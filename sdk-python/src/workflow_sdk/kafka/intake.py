@@ -63,7 +63,8 @@ class Intake:
         self._waiting: deque[Delivery] = deque()
         self._partitions: dict[int, Offsets] = {}
         self._paused: set[int] = set()
-        self._changed = Bell()
+        self._changed = Bell()  # there may be room
+        self._let_go = Bell()  # a record is not under way any more
         self._stopping = False
         self._leaving = False
         self._committed_at = timing.monotonic()
@@ -89,6 +90,7 @@ class Intake:
         """Let `run` end."""
         self._leaving = True
         self._changed.ring()
+        self._let_go.ring()
 
     def feed(self) -> None:
         """Begin what waits, as far as there is room."""
@@ -100,6 +102,7 @@ class Intake:
         """Bring a record again, before those that were read after it."""
         if delivery.offsets.gone or self._stopping:
             delivery.offsets.leave(delivery.record.offset)
+            self._let_go.ring()
         else:
             self._waiting.appendleft(delivery)
         self.feed()
@@ -107,7 +110,7 @@ class Intake:
     def settled(self, delivery: Delivery) -> None:
         """Commit past a record, at the next opportunity, once nothing before it is open."""
         delivery.offsets.done(delivery.record.offset)
-        self._changed.ring()
+        self._let_go.ring()
 
     async def came(self, partitions: Collection[int]) -> None:
         """Note partitions that are ours from now on."""
@@ -124,7 +127,7 @@ class Intake:
             left = ends_at - self._timing.monotonic()
             if left <= 0:
                 break
-            await self._changed.wait(left)
+            await self._let_go.wait(left)
         done = self._to_commit(partitions)
         await self.lost(partitions)
         return done

@@ -154,13 +154,15 @@ def _item(job: Job, outcome: Outcome) -> dict[str, Any]:
     if job.get("leaseToken"):
         item["leaseToken"] = job["leaseToken"]
     if isinstance(outcome, Completed):
-        return {**item, "completed": {"variables": variables_of(outcome)}}
+        item["completed"] = {"variables": variables_of(outcome)}
+        return item
     failed: dict[str, Any] = {"errorMessage": outcome.message, "retryable": outcome.retryable}
+    item["failed"] = failed
     if outcome.code:
         failed["errorCode"] = outcome.code
     if outcome.retry_after_ms is not None:
         failed["retryAfterMs"] = outcome.retry_after_ms
-    return {**item, "failed": failed}
+    return item
 
 
 def _error_of(result: Mapping[str, Any]) -> Exception | None:

@@ -65,8 +65,8 @@ class Claimed:
         self.control = Control(_deadline(registration))
         self.lost = False
         """Whether the lease is lost: nobody waits for a result any more. Set from the keeper's thread."""
-        self.finished = asyncio.Event()
-        """Set when it is reported or given up."""
+        self.finished: asyncio.Future[None] = loop.create_future()
+        """Done when it is reported or given up."""
         self.in_thread: asyncio.Future[Any] | None = None
         """What its code on a thread becomes, if it runs on one. Never to be cancelled: the thread would go on."""
         self._loop = loop

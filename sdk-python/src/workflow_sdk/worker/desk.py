@@ -72,25 +72,22 @@ class Desk:
         self._on_done = on_done
         self._on_reported = on_reported
         self._under_way: dict[str, Claimed] = {}
-        self._tasks: dict[asyncio.Task[None], Claimed] = {}
+        self._tasks: dict[Claimed, asyncio.Task[None]] = {}
         self._unreported = 0
         self._reported = Bell()
 
-    def take(self, job: Job, lane: Lane | None) -> asyncio.Task[None] | None:
-        """Begin to work on a job; None when it joins its own earlier delivery."""
+    def take(self, job: Job, lane: Lane | None) -> None:
+        """Begin to work on a job, unless it joins its own earlier delivery."""
         loop = asyncio.get_running_loop()
         claimed = Claimed(job, registration_of(self._registry, job), lane, loop)
         earlier = self._under_way.get(claimed.key)
         if earlier is not None and earlier.is_open and not earlier.lost:
             self._join(earlier, claimed)
-            return None
+            return
         self._under_way[claimed.key] = claimed
         self._leases.hold(claimed)
         self._unreported += 1
-        task = loop.create_task(self._work(claimed, earlier))
-        self._tasks[task] = claimed
-        task.add_done_callback(self._ended)
-        return task
+        self._tasks[claimed] = loop.create_task(self._work(claimed, earlier))
 
     def is_at_work(self, job: Job) -> bool:
         """Return whether the handler of a job still runs."""
@@ -104,7 +101,7 @@ class Desk:
 
     def stop_handlers(self) -> int:
         """Cancel what still runs; each is reported as to be tried again. Return how many there were."""
-        running = [claimed for claimed in self._tasks.values() if claimed.is_open and claimed.is_at_work]
+        running = [claimed for claimed in self._tasks if claimed.is_open and claimed.is_at_work]
         for claimed in running:
             claimed.stop()
         return len(running)
@@ -112,7 +109,7 @@ class Desk:
     def abandon(self) -> int:
         """Drop everything, reports under way included; return how many jobs are left unreported."""
         unreported = self._unreported
-        for task in list(self._tasks):
+        for task in self._tasks.values():
             task.cancel()
         return unreported
 
@@ -125,23 +122,22 @@ class Desk:
     async def _work(self, claimed: Claimed, earlier: Claimed | None) -> None:
         told = Told.NOTHING
         try:
-            told = await self._finish(claimed, earlier)
-        except Exception:  # noqa: BLE001 - one job must not take the worker down
-            _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
+            try:
+                told = await self._finish(claimed, earlier)
+            except Exception:  # noqa: BLE001 - one job must not take the worker down
+                _log.exception("job %s could not be worked on; its lease returns it", claimed.job.get("id"))
+            finally:
+                self._let_go(claimed, told)
+            if claimed.is_at_work:
+                await claimed.has_left_its_thread()  # only then is there a thread for another job
         finally:
-            self._forget(claimed)
-            claimed.finished.set()
-            self._unreported -= 1
-            self._reported.ring()
-            if self._on_reported is not None:
-                self._on_reported(claimed, told)
-        if claimed.is_at_work:
-            await claimed.has_left_its_thread()  # only then is there a thread for another job
+            del self._tasks[claimed]
+            self._on_done(claimed)
 
     async def _finish(self, claimed: Claimed, earlier: Claimed | None) -> Told:
         held = self._reporter.held_result(claimed.job)
         if earlier is not None and (held is None or earlier.job["id"] == claimed.job["id"]):
-            await earlier.finished.wait()  # one report of a job at a time
+            await asyncio.wait({earlier.finished})  # one report of a job at a time
             held = held or earlier.result
         outcome = await self._execute(claimed) if held is None else claimed.settle(held)
         return Told.NOTHING if outcome is None else await self._reporter.report(claimed.job, outcome)
@@ -172,13 +168,15 @@ class Desk:
 
         return asyncio.get_running_loop().create_task(invoke(registration, context, run_sync))
 
-    def _forget(self, claimed: Claimed) -> None:
+    def _let_go(self, claimed: Claimed, told: Told) -> None:
         self._leases.drop(claimed)
         if self._under_way.get(claimed.key) is claimed:
             del self._under_way[claimed.key]
-
-    def _ended(self, task: asyncio.Task[None]) -> None:
-        self._on_done(self._tasks.pop(task))
+        claimed.finished.set_result(None)
+        self._unreported -= 1
+        self._reported.ring()
+        if self._on_reported is not None:
+            self._on_reported(claimed, told)
 
 
 def count(metrics: Any, job_type: str, outcome: Outcome | None) -> None:

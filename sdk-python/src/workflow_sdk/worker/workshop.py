@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger("workflow_sdk")
 
-LOOK_SECONDS = 0.05
+LOOK_SECONDS = 0.1
 """The caller's stop event is any object with is_set(), so it is looked at this often instead of being waited on."""
 LAST_REPORTS_SECONDS = 5.0
 """What the reports of cancelled handlers get, after the time to finish is over."""

@@ -16,9 +16,9 @@ from typing import Any
 import click
 from rich.console import Console
 
-from bench import chart, dispatch, floors, growth, peers, shapes, steady, summary, throughput, timers
+from bench import chart, dispatch, flame, flamegraph, floors, growth, peers, shapes, steady, summary, throughput, timers
 from bench.peer_turns import Peer
-from bench.results import keep
+from bench.results import FOLDER, keep
 from bench.running import Load
 from bench.sdk import measure as sdk
 from bench.sdk.modes import MODES
@@ -108,7 +108,7 @@ def throughput_command(
 @main.command("growth")
 @_options
 def growth_command(store: str, rounds: int | None, quick: bool) -> None:
-    """The same load beside up to 1 M finished and 100,000 waiting jobs, compared with an empty store."""
+    """The same load beside up to 1 M finished and 1 M waiting jobs, compared with an empty store."""
     _measure(store, *_growth(rounds, quick))
 
 
@@ -177,6 +177,21 @@ def sdk_command(rounds: int | None, quick: bool, mode: tuple[str, ...]) -> None:
     """Our workers beside a plain loop, on a mock engine: jobs per second, CPU per job, idling, pickup, memory."""
     console = _console()
     sdk.report(console, _sdk(console, rounds, quick, mode))
+
+
+@main.command("flame")
+@click.option("--store", type=click.Choice(KINDS), default="postgres", show_default=True)
+@click.option("--instances", type=click.IntRange(1), default=15_000, show_default=True, help="More take longer.")
+@click.option("-o", "--output", type=click.Path(dir_okay=False, path_type=Path), help="bench/results/flame-STORE.svg")
+def flame_command(store: str, instances: int, output: Path | None) -> None:
+    """Draw where an engine's time goes while 64 connections report single jobs, as a flame graph."""
+    with _void_on_error(), stores(store) as place:
+        calls = flame.measure(place.empty("flame"), instances)
+    title = f"Engine on {place.name}, 64 connections that report one job a request: {calls.samples:,} samples"
+    output = output or FOLDER / f"flame-{store}.svg"
+    output.parent.mkdir(exist_ok=True)
+    output.write_text(flamegraph.drawn(calls, title), encoding="utf-8")
+    click.echo(f"written to {output}")
 
 
 @main.command("chart")

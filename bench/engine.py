@@ -54,6 +54,11 @@ class EngineProcess:
         if code and kind is None:
             raise RuntimeError(f"the engine ended with {code}; its output above says why")
 
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
+
     def cpu_s(self) -> float:
         """Return the processor seconds it has used so far, user and system."""
         return cpu.of_process(self._process.pid)

@@ -1,4 +1,4 @@
-"""Whether an engine slows down when its store fills up: the same load beside 1 M finished, or 100,000 waiting, jobs.
+"""Whether an engine slows down when its store fills up: the same load beside 1 M finished, or 1 M waiting, jobs.
 
 Each filled store is made once and copied for every run. In every round each takes a turn right beside an empty one,
 before it or after it, and is compared with that one only. So what else the machine does hits both alike, and the ratios
@@ -58,12 +58,11 @@ class Fill(NamedTuple):
 
 def fills(scale: float) -> list[Fill]:
     """Return what to compare; `scale` 1 is the promise."""
-    finished = [round(jobs * scale) for jobs in (10_000, 100_000, 1_000_000)]
-    waiting = round(100_000 * scale)
+    counts = [round(jobs * scale) for jobs in (10_000, 100_000, 1_000_000)]
     return [
-        *(Fill(f"{jobs:,} finished", finished=jobs) for jobs in finished),
-        Fill(f"{waiting:,} waiting, other type", waiting=waiting, owner=_OTHER),
-        Fill(f"{waiting:,} waiting, same type", waiting=waiting),
+        *(Fill(f"{jobs:,} finished", finished=jobs) for jobs in counts),
+        *(Fill(f"{jobs:,} waiting, same type", waiting=jobs) for jobs in counts),
+        Fill(f"{counts[-1]:,} waiting, other type", waiting=counts[-1], owner=_OTHER),
     ]
 
 

@@ -8,17 +8,21 @@ WIDTH = 860
 
 
 class Drawing:
-    """Collects shapes; `label` is what a screen reader says of the whole."""
+    """Collects shapes; `label` is what a screen reader says of the whole, `style` the CSS of one that stands alone."""
 
-    def __init__(self, label: str, *, width: int = WIDTH) -> None:
+    def __init__(self, label: str, *, width: int = WIDTH, style: str = "") -> None:
         self.height = 0.0
         self._width = width
         self._root = ET.Element("svg", {"role": "img", "aria-label": label, "xmlns": "http://www.w3.org/2000/svg"})
+        if style:
+            ET.SubElement(self._root, "style").text = style
 
-    def rect(self, x: float, y: float, width: float, height: float, style: str, *, tip: str = "") -> None:
-        """Draw a rectangle; `tip` is shown when the pointer rests on it."""
+    def rect(
+        self, x: float, y: float, width: float, height: float, style: str, *, tip: str = "", fill: str = ""
+    ) -> None:
+        """Draw a rectangle; `tip` is shown when the pointer rests on it, `fill` is a colour that no style has."""
         size = {"x": x, "y": y, "width": max(width, 0.5), "height": height, "rx": 2}
-        shape = self._add("rect", size, style)
+        shape = self._add("rect", size, style, **({"fill": fill} if fill else {}))
         if tip:
             ET.SubElement(shape, "title").text = tip
         self._reach(y + height)

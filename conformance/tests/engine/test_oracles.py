@@ -120,3 +120,48 @@ def test_an_answer_of_a_wrong_shape_is_told_and_no_crash() -> None:
 def test_an_engine_of_the_base_contract_may_lack_what_is_ours() -> None:
     """Without our additions nothing of ours is asked for."""
     assert list(findings(_scene(("getInstance", WITHOUT_REVISION), base_only=True))) == []
+
+
+def _doors(rest: Any, grpc: Any, *, refused: str = "") -> list[str]:
+    """Return what the oracle says of one instance, seen from both sides."""
+    seen = Exchange(number=1, transport="rest", operation="getInstance", target="GET x", status=200, is_ok=True)
+    other = Exchange(number=2, transport="grpc", operation="getInstance", target="GetInstance", status="OK", is_ok=True)
+    seen.response, other.response = rest, grpc
+    if refused:
+        other.status, other.is_ok = refused, False
+    return [sentence for name, sentence in findings(Scene(exchanges=[], sights=[(seen, other)])) if name == "doors"]
+
+
+@pytest.mark.parametrize(
+    "grpc",
+    [
+        INSTANCE,
+        {**INSTANCE, "variables": {}, "businessKey": ""},
+        {name: value for name, value in INSTANCE.items() if name != "variables"},
+        {**INSTANCE, "revision": 2.0},
+    ],
+    ids=["the same", "an empty text", "nothing instead of an empty map", "a double"],
+)
+def test_what_grpc_cannot_say_otherwise_is_the_same(grpc: Any) -> None:
+    """Defaults and doubles are how the wire is, and no difference."""
+    assert _doors(INSTANCE, grpc) == []
+
+
+@pytest.mark.parametrize(
+    ("grpc", "words"),
+    [
+        ({**INSTANCE, "status": "COMPLETED"}, "/status is 'ACTIVE' over REST, and 'COMPLETED' over gRPC"),
+        ({**INSTANCE, "startedAt": "2026-11-20T09:00:01Z"}, "/startedAt is"),
+        ({**INSTANCE, "variables": {"x": None}}, "/variables/x is"),
+        ({**INSTANCE, "currentStepIds": ["other"]}, "/currentStepIds/0 is 'do'"),
+    ],
+    ids=["status", "time", "null", "step"],
+)
+def test_doors_that_disagree_are_noticed(grpc: Any, words: str) -> None:
+    """With the place, and what each says."""
+    assert any(words in sentence for sentence in _doors(INSTANCE, grpc))
+
+
+def test_a_door_that_refuses_what_the_other_gives_is_noticed() -> None:
+    """With both statuses."""
+    assert _doors(INSTANCE, None, refused="NOT_FOUND") == ["GET x was answered 200 over REST, and NOT_FOUND over gRPC"]

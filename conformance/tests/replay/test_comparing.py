@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 from rochallor_conformance.contract.operations import operations
+from rochallor_conformance.oracles.comparing import Said, differences
+from rochallor_conformance.oracles.mapped import sayable
 from rochallor_conformance.replay.binding import Bindings
-from rochallor_conformance.replay.comparing import Said, differences
-from rochallor_conformance.replay.mapped import sayable
 
 EARLY, LATE = "2026-01-01T00:00:00.000Z", "2026-11-20T09:00:00.5Z"
 PROBLEM = {"code": "STEP_UNKNOWN", "pointer": "/steps/0", "message": "no"}

@@ -6,7 +6,7 @@ import httpx
 
 from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.clocks import Clock, RealClock, StubClock
-from rochallor_conformance.transports.exchange import GRPC, REST, Journal, Transport, Unreachable
+from rochallor_conformance.transports.exchange import REST, Journal, Transport, Unreachable
 from rochallor_conformance.transports.grpc import GrpcTransport
 from rochallor_conformance.transports.rest import TIMEOUT_S, RestTransport, tls
 from rochallor_conformance.verdict import Address
@@ -18,12 +18,12 @@ NO_ROUTE = (404, 405, "NOT_FOUND", "UNIMPLEMENTED")
 
 
 class Bench:
-    """An engine over one transport. `capabilities` is filled by `look`."""
+    """An engine over one transport, with the other at hand. `capabilities` is filled by `look`."""
 
     def __init__(self, address: Address, transport: str, settings: frozenset[str] = frozenset()) -> None:
         self.address = address
         self.rest = RestTransport(address.rest) if address.rest else None
-        self.grpc = GrpcTransport(address.grpc) if address.grpc and transport == GRPC else None
+        self.grpc = GrpcTransport(address.grpc) if address.grpc else None
         chosen = self.rest if transport == REST else self.grpc
         if chosen is None:
             raise Unreachable(f"the target has no {transport} address; name it: engine:URL,grpc=HOST:PORT")

@@ -13,6 +13,7 @@ from rochallor_conformance.cases.placeholders import Unbound, look_up, with_bind
 from rochallor_conformance.contract.operations import at, operations, resolve
 from rochallor_conformance.engine.bench import Bench
 from rochallor_conformance.engine.judging import difference
+from rochallor_conformance.engine.sights import sights
 from rochallor_conformance.oracles import Scene, findings
 from rochallor_conformance.transports.exchange import Answer, Inexpressible, Journal, Unreachable
 from rochallor_conformance.verdict import Difference, Verdict
@@ -77,8 +78,11 @@ class _Play:
                 await self._act(step)
             except (Unbound, Inexpressible) as wrong:
                 raise Failed(where, Difference(str(wrong))) from wrong
-        scene = Scene(
-            exchanges=self.journal.exchanges,
+        scene = Scene(exchanges=self.journal.exchanges)
+        seen = (body["id"] for _, body in scene.seen_instances() if isinstance(body.get("id"), str))
+        scene = msgspec.structs.replace(
+            scene,
+            sights=await sights(self._bench, seen),
             secrets=[token for token in self._bench.address.tokens.values() if token],
             base_only="additions" not in self._bench.capabilities,
         )

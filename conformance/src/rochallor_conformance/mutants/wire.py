@@ -35,6 +35,9 @@ PATCHES: Final[dict[str, Patch]] = {
     "content-type-too-strict+needed": (
         Edit(READING, 'if kind and kind != b"application/json"', 'if kind != b"application/json"'),
     ),
+    "doors-disagree": (
+        Edit("transports.grpc.instances", "since=timestamp(view.since)", "since=timestamp(view.due_at)"),
+    ),
     "local-times": (
         Edit(
             "shell.views", 'return f"{_second(second)}.{ms:03d}Z"', 'return f"{_second(second + 7200)}.{ms:03d}+02:00"'

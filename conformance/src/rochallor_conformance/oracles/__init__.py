@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from rochallor_conformance.oracles.doors import doors
 from rochallor_conformance.oracles.leaks import leaks
 from rochallor_conformance.oracles.leases import leases
 from rochallor_conformance.oracles.lifecycle import lifecycle
@@ -21,6 +22,7 @@ ORACLES: dict[str, Callable[[Scene], Iterator[str]]] = {
     "lifecycle": lifecycle,
     "leases": leases,
     "repeats": repeats,
+    "doors": doors,
     "leaks": leaks,
 }
 

@@ -14,11 +14,15 @@ TERMINAL = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 
 
 class Scene(msgspec.Struct, frozen=True):
-    """One case's exchanges; `secrets` must appear nowhere; `base_only` engines do not know our additions."""
+    """One case's exchanges; `secrets` must appear nowhere; `base_only` engines do not know our additions.
+
+    `sights` are pairs of one reading over REST and the same over gRPC, with nothing that moved in between.
+    """
 
     exchanges: list[Exchange]
     secrets: list[str] = []
     base_only: bool = False
+    sights: list[tuple[Exchange, Exchange]] = []
 
     def seen_instances(self) -> Iterator[tuple[Exchange, Json]]:
         """Yield every sight of an instance, in the order in which the answers came."""

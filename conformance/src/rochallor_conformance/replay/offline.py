@@ -12,9 +12,9 @@ from typing import Any
 
 from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.oracles import Scene, findings
+from rochallor_conformance.oracles.comparing import Said, differences
+from rochallor_conformance.oracles.mapped import as_fields, sayable
 from rochallor_conformance.replay.cassette import Recorded, Take
-from rochallor_conformance.replay.comparing import Said, differences
-from rochallor_conformance.replay.mapped import as_fields, sayable
 from rochallor_conformance.transports.exchange import GRPC, REST, Exchange, Inexpressible
 from rochallor_conformance.transports.messages import to_message, to_rest
 from rochallor_conformance.transports.rest import split

@@ -15,10 +15,10 @@ from rochallor_conformance.cases.matchers import Mismatch
 from rochallor_conformance.contract.operations import operations
 from rochallor_conformance.engine.bench import ADDITIONS, Bench
 from rochallor_conformance.engine.player import NOBODY
+from rochallor_conformance.oracles.comparing import Said, differences, said_of
+from rochallor_conformance.oracles.mapped import sayable
 from rochallor_conformance.replay.binding import Bindings
 from rochallor_conformance.replay.cassette import Recorded, Take
-from rochallor_conformance.replay.comparing import Said, differences, said_of
-from rochallor_conformance.replay.mapped import sayable
 from rochallor_conformance.replay.recording import breathe, kept_headers
 from rochallor_conformance.transports.exchange import Answer, Exchange, Journal
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
 import pytest
 from rochallor_conformance.cli import code_of
 from rochallor_conformance.contract.operations import operations
@@ -56,6 +59,39 @@ def hanging_up(parts):
     parts.rest.append(wrap)
 
 
+OURS = ("/await", "/audit", "/events", "/report", "/openapi.json", "/v1/user-tasks", "/readyz", "-definition.json")
+
+
+def of_the_base_contract(parts):
+    """Make an engine that has none of our operations, and whose instances have no revision."""
+
+    def wrap(app):
+        async def base(scope, receive, send):
+            if scope.get("path", "").endswith(OURS):
+                await send(
+                    {"type": "http.response.start", "status": 404, "headers": [(b"content-type", b"text/plain")]}
+                )
+                await send({"type": "http.response.body", "body": b"404 page not found\n"})
+                return
+            begun: list[dict[str, Any]] = []
+
+            async def without(message):
+                if message["type"] == "http.response.start":
+                    begun.append(message)
+                    return
+                body = re.sub(rb',"revision":\d+', b"", message["body"])
+                kept = [pair for pair in begun[0]["headers"] if pair[0].lower() != b"content-length"]
+                size = [(b"content-length", b"%d" % len(body))] if len(kept) < len(begun[0]["headers"]) else []
+                await send({**begun[0], "headers": [*kept, *size]})
+                await send({**message, "body": body})
+
+            await app(scope, receive, without)
+
+        return base
+
+    parts.rest.append(wrap)
+
+
 def fuzz(engine: EngineStub, *names: str, rounds: int = 2, seed: int = 1) -> int:
     only = [part for name in names for part in ("--operation", name)]
     target = f"engine:{engine.url},grpc={engine.grpc_target}"
@@ -103,6 +139,16 @@ def test_an_engine_that_starts_nothing_is_found_out(capsys) -> None:
     with EngineStub(mutate=[answering("/v1/instances", 500, b"{}")]) as engine:
         assert fuzz(engine, "signalWait", rounds=1) == 1
     assert "cannot be met with live ids: POST /v1/instances answered 500" in capsys.readouterr().out
+
+
+def test_an_engine_of_the_base_contract_is_met_as_one(capsys) -> None:
+    """Its router's 404s and the fields that it does not have are no findings; what it does have is fuzzed."""
+    with EngineStub(mutate=[of_the_base_contract]) as engine:
+        assert fuzz(engine) == 0
+    table = capsys.readouterr().out
+    assert "our additions were not met" in table
+    assert "completeJob" in table
+    assert "awaitInstance" not in table
 
 
 def test_what_was_not_met_makes_the_session_incomplete(monkeypatch, stub, capsys) -> None:

@@ -50,6 +50,8 @@ def fuzz_verb(target: str, *, seconds: int, rounds: int, only: tuple[str, ...], 
         )
     elif missed:
         click.echo(f"\nneither reached nor excused: {', '.join(missed)}; try a longer --max-time", err=True)
+    if tally.base_only:
+        click.echo("\nthe engine speaks the base contract only: our additions were not met")
     click.echo(f"\n{sum(tally.reached.values())} answers, {len(tally.findings)} findings; seed {seed}")
     if tally.findings:
         return UNEXPECTED
@@ -68,7 +70,10 @@ async def _fuzzed(subject: Target, seconds: int, rest: tuple[int, int, frozenset
         async with Fleet(subject, Path(folder)) as fleet:
             bench = await fleet.bench(REST)
             ends = time.monotonic() + seconds
-            session = Session(bench.address.rest, secrets.token_hex(4), lambda: time.monotonic() > ends, *rest)
+            base_only = ADDITIONS not in bench.capabilities
+            session = Session(
+                bench.address.rest, secrets.token_hex(4), lambda: time.monotonic() > ends, *rest, base_only
+            )
             try:
                 tally = await asyncio.to_thread(fuzz, session)
                 if has_tokens := TOKENS in subject.settings:

@@ -40,10 +40,11 @@ class Finding(msgspec.Struct):
 
 
 class Tally:
-    """What a fuzzing session saw of the operations in `only`; empty is all."""
+    """What a fuzzing session saw of the operations in `only`; empty is all. `base_only`: of an engine without ours."""
 
-    def __init__(self, only: frozenset[str] = frozenset()) -> None:
+    def __init__(self, only: frozenset[str] = frozenset(), *, base_only: bool = False) -> None:
         self.only = only
+        self.base_only = base_only
         self.reached: Counter[tuple[str, int]] = Counter()
         self.findings: dict[tuple[str, str], Finding] = {}
         self.is_cut = False

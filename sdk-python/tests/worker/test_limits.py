@@ -56,6 +56,33 @@ def test_no_more_of_a_type_at_a_time_than_allowed(bench: Bench) -> None:
     assert bench.engine.most_claimed <= 16
 
 
+@pytest.mark.parametrize("parallelism", [1, 2, 16])
+def test_limited_type_is_not_kept_waiting_by_polls_that_bring_nothing(bench: Bench, parallelism: int) -> None:
+    """The poll of the others is held with all free slots and brings nothing; the next one leaves a slot for it."""
+    most = Most(bench.registry)
+    most.handler("narrow", 1, max_concurrency=1)
+    most.handler("wide", 1)
+    bench.engine.add(20, "narrow")
+    done = bench.engine.completed
+    bench.run(lambda: bench.until(lambda: len(done) == 20, seconds=100), parallelism=parallelism, long_poll_ms=2_000)
+
+
+def test_limited_type_gets_on_beside_one_that_always_has_more(bench: Bench) -> None:
+    """Reports that bring the next jobs along leave room for a lane that waits."""
+    most = Most(bench.registry)
+    most.handler("narrow", 1, max_concurrency=2)
+    most.handler("wide", 1)
+    bench.engine.add(1_000, "wide")
+
+    async def script() -> None:
+        await asyncio.sleep(5)
+        bench.engine.add(20, "narrow")
+        await bench.until(lambda: sum(job.startswith("narrow") for job in bench.engine.completed) == 20, seconds=60)
+        assert len(bench.engine.completed) < 1_000
+
+    bench.run(script, parallelism=8)
+
+
 def test_no_more_of_a_type_per_second_than_allowed(bench: Bench) -> None:
     """Two a second, after a burst of two: twenty take nine seconds."""
     most = Most(bench.registry)

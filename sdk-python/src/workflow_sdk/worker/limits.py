@@ -34,7 +34,8 @@ class Lane:
     ) -> None:
         self.job_types = list(job_types)
         self._max_concurrency = max_concurrency
-        self._under_way = 0
+        self.under_way = 0
+        """How many of its jobs the worker has."""
         self._bucket = None if rate_limit is None else _Bucket(rate_limit, monotonic)
 
     @property
@@ -45,7 +46,7 @@ class Lane:
     def allowance(self, free: int) -> int:
         """Return how many jobs may be asked for when the worker has so many slots free."""
         if self._max_concurrency is not None:
-            free = min(free, self._max_concurrency - self._under_way)
+            free = min(free, self._max_concurrency - self.under_way)
         if self._bucket is not None:
             free = min(free, self._bucket.whole())
         return max(free, 0)
@@ -56,13 +57,13 @@ class Lane:
 
     def take(self, count: int) -> None:
         """Note jobs that came."""
-        self._under_way += count
+        self.under_way += count
         if self._bucket is not None:
             self._bucket.take(count)
 
     def give_back(self) -> None:
         """Note that one of them is done with."""
-        self._under_way -= 1
+        self.under_way -= 1
 
 
 @dataclass

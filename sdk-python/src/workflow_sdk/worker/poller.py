@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 _log = logging.getLogger("workflow_sdk")
 
 MOST_PER_POLL = 1000
+POLITE_SECONDS = 0.05
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,42 @@ class Poller:
 
     async def run(self) -> None:
         """Poll until told to stop."""
+        has_waited = False
         while not (self._stopping.is_set() or self._told_to_stop()):
             since = self._slots.given_back
-            free = self._allowance()
+            free = self._allowance(has_waited=has_waited)
+            has_waited = not free
             if free:
                 await self._rest(await self._poll(free), since)
             else:
-                await self._first(self._slots.changed(since, self._lane.seconds_until_more()))
+                await self._await_room(since)
 
-    def _allowance(self) -> int:
-        """Return how many jobs to ask for; a limited lane leaves the others their share of what is free."""
+    def _allowance(self, *, has_waited: bool) -> int:
+        """Return how many jobs to ask for; a limited lane leaves the others their share of what is free.
+
+        Every lane leaves a slot to each other one that waits for its due, or a poll that is held and brings nothing
+        would keep them all, again and again. Who has waited for its own due takes one in any case.
+        """
         free = self._slots.free()
         if self._lane.is_limited:
             free = min(free, max(1, free // self._share))
+        free = max(free - self._slots.wanting, min(free, 1) if has_waited and self._has_less_than_its_due() else 0)
         return self._lane.allowance(min(free, MOST_PER_POLL))
+
+    async def _await_room(self, since: int) -> None:
+        seconds = self._lane.seconds_until_more()
+        could = self._lane.allowance(1)  # nothing, when it is the lane's own limit that it waits for
+        if self._slots.free() and could:
+            seconds = POLITE_SECONDS  # those it has left a slot for have been told; should they not need it, it does
+        wants = could if self._has_less_than_its_due() else 0
+        self._slots.wanting += wants
+        try:
+            await self._first(self._slots.changed(since, seconds))
+        finally:
+            self._slots.wanting -= wants
+
+    def _has_less_than_its_due(self) -> bool:
+        return self._lane.under_way < max(1, self._slots.size // self._share)
 
     async def _poll(self, free: int) -> Rest:
         self._slots.reserve(free)

@@ -23,6 +23,8 @@ class Slots:
         self.taken = 0
         self.given_back = 0
         """How many slots came back since the beginning; what a waiter compares with."""
+        self.wanting = 0
+        """How many lanes wait for a slot just now. Who does not, leaves one for each of them."""
         self._reserved = 0
         self._bell = Bell()
 

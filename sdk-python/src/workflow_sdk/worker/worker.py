@@ -102,10 +102,11 @@ class Worker:
         if together is None or self._stopping:
             return None
         room = sum(job.get("jobType") in together.job_types and not self._workshop.is_at_work(job) for job in jobs)
+        room -= self._workshop.slots.wanting  # other lanes have waited for these slots
         wish: dict[str, Any] = {"jobTypes": together.job_types, "maxJobs": room}
         if self._settings.lease_seconds:
             wish["leaseSeconds"] = self._settings.lease_seconds
-        return wish if room else None
+        return wish if wish["maxJobs"] > 0 else None
 
     def _rode(self, jobs: Sequence[Job]) -> None:
         together = next(lane for lane in self._lanes if not lane.is_limited)

@@ -43,6 +43,13 @@ class Most:
             self.now[job_type] -= 1
 
 
+async def late(bench: Bench, count: int, job_type: str, *, seconds: float) -> None:
+    """Add jobs when the others have been at work for a while; return when all of them are done, in so long at most."""
+    await asyncio.sleep(5)
+    bench.engine.add(count, job_type)
+    await bench.until(lambda: sum(job.startswith(job_type) for job in bench.engine.completed) == count, seconds)
+
+
 def test_no_more_of_a_type_at_a_time_than_allowed(bench: Bench) -> None:
     """Three of the limited type, as many of the other as there is room for; all are done."""
     most = Most(bench.registry)
@@ -75,9 +82,7 @@ def test_limited_type_gets_on_beside_one_that_always_has_more(bench: Bench) -> N
     bench.engine.add(1_000, "wide")
 
     async def script() -> None:
-        await asyncio.sleep(5)
-        bench.engine.add(20, "narrow")
-        await bench.until(lambda: sum(job.startswith("narrow") for job in bench.engine.completed) == 20, seconds=60)
+        await late(bench, 20, "narrow", seconds=60)
         assert len(bench.engine.completed) < 1_000
 
     bench.run(script, parallelism=8)
@@ -110,12 +115,7 @@ def test_limited_type_with_much_to_do_does_not_starve_the_others(bench: Bench) -
     most.handler("quick", 0.01)
     bench.engine.add(100, "hog")
 
-    async def script() -> None:
-        await asyncio.sleep(1)
-        bench.engine.add(50, "quick")
-        await bench.until(lambda: len(bench.engine.completed) == 50, seconds=20)
-
-    bench.run(script, parallelism=8, shutdown_timeout=1)
+    bench.run(lambda: late(bench, 50, "quick", seconds=20), parallelism=8, shutdown_timeout=1)
 
 
 def test_types_with_limits_are_polled_by_themselves() -> None:

@@ -89,14 +89,14 @@ def call_plain(registration: Registration, ctx: JobContext) -> Outcome | Corouti
         if inspect.isawaitable(result):
             return _rest(registration, ctx, result)
         return Completed(_encoded(registration, result))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `invoke`
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; it is reported
         return outcome_of(error, ctx)
 
 
 async def _rest(registration: Registration, ctx: JobContext, awaitable: Awaitable[Any]) -> Outcome:
     try:
         return Completed(_encoded(registration, await awaitable))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - as in `invoke`
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; it is reported
         return outcome_of(error, ctx)
 
 

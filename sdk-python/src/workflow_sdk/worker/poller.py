@@ -20,6 +20,7 @@ _log = logging.getLogger("workflow_sdk")
 
 MOST_PER_POLL = 1000
 POLITE_SECONDS = 0.05
+"""After so long a lane looks again whether those it has left its slots for have taken them."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,7 @@ class Poller:
         seconds = self._lane.seconds_until_more()
         could = self._lane.allowance(1)  # nothing, when it is the lane's own limit that it waits for
         if self._slots.free() and could:
-            seconds = POLITE_SECONDS  # those it has left a slot for have been told; should they not need it, it does
+            seconds = POLITE_SECONDS
         wants = could if self._has_less_than_its_due() else 0
         self._slots.wanting += wants
         try:

@@ -102,11 +102,13 @@ class Worker:
         if together is None or self._stopping:
             return None
         room = sum(job.get("jobType") in together.job_types and not self._workshop.is_at_work(job) for job in jobs)
-        room -= self._workshop.slots.wanting  # other lanes have waited for these slots
+        room -= self._workshop.slots.wanting  # lanes have waited for these
+        if room <= 0:
+            return None
         wish: dict[str, Any] = {"jobTypes": together.job_types, "maxJobs": room}
         if self._settings.lease_seconds:
             wish["leaseSeconds"] = self._settings.lease_seconds
-        return wish if wish["maxJobs"] > 0 else None
+        return wish
 
     def _rode(self, jobs: Sequence[Job]) -> None:
         together = next(lane for lane in self._lanes if not lane.is_limited)

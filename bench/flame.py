@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from bench.engine import EngineProcess
@@ -44,9 +45,11 @@ def measure(store: Environment, instances: int) -> Call:
     """Start instances, then have all their jobs reported one by one; return the calls of that second part.
 
     Raises:
+        FileNotFoundError: there is no sampler.
         RuntimeError: the engine or the sampler failed.
 
     """
+    sampler()  # before anything is started
     with EngineProcess(store) as engine, tempfile.TemporaryDirectory() as folder:
         samples = Path(folder) / "samples"
         asyncio.run(_drive(engine, instances, samples))
@@ -63,14 +66,19 @@ def waits(stack: str) -> bool:
 
 
 async def _drive(engine: EngineProcess, instances: int, samples: Path) -> None:
-    connections = [await Connection.open("127.0.0.1", engine.port) for _ in range(CONNECTIONS)]
-    pollers = [await Connection.open("127.0.0.1", engine.port) for _ in range(POLLERS)]
-    await connections[0].post("/v1/definitions", definition())
-    await storm(connections, _WARM_UP)
-    await work(connections, pollers, _WARM_UP * STEPS, CLAIM)
-    await storm(connections, instances)
-    command = [sampler(), "record", "--pid", str(engine.pid), "--rate", str(PER_SECOND), "--format", "raw"]
-    await _sampled([*command, "--duration", "3600", "--output", str(samples)], connections, pollers, instances)
+    every = [await Connection.open("127.0.0.1", engine.port) for _ in range(CONNECTIONS + POLLERS)]
+    connections, pollers = every[:CONNECTIONS], every[CONNECTIONS:]
+    try:
+        await connections[0].post("/v1/definitions", definition())
+        await storm(connections, _WARM_UP)
+        await work(connections, pollers, _WARM_UP * STEPS, CLAIM)
+        await storm(connections, instances)
+        command = [sampler(), "record", "--pid", str(engine.pid), "--rate", str(PER_SECOND), "--format", "raw"]
+        await _sampled([*command, "--duration", "3600", "--output", str(samples)], connections, pollers, instances)
+    finally:
+        for connection in every:
+            connection.close()
+        await asyncio.sleep(0)  # the transports close their sockets at the next turn of the loop
 
 
 async def _sampled(
@@ -80,10 +88,12 @@ async def _sampled(
         *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
     assert looking.stdout is not None
-    said = await looking.stdout.readline()  # now it looks, or says why it cannot
-    if looking.returncode is None and b"rror" not in said:
+    try:
+        said = await looking.stdout.readline()  # now it looks, or says why it cannot
         await work(connections, pollers, instances * STEPS, CLAIM)
-        looking.send_signal(signal.SIGINT)  # it writes what it has seen
+    finally:
+        with suppress(ProcessLookupError):  # it has ended by itself, and its code says how
+            looking.send_signal(signal.SIGINT)  # it writes what it has seen
     rest, _ = await asyncio.wait_for(looking.communicate(), _END_S)
     if looking.returncode:
         raise RuntimeError(f"the sampler ended with {looking.returncode}: {(said + rest).decode().strip()[-500:]}")

@@ -5,12 +5,13 @@ from __future__ import annotations
 import shutil
 import sys
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from bench import flame
-from bench.flamegraph import ROOMS, begun, drawn, folded, shares
+from bench.flamegraph import ROOMS, Call, begun, drawn, folded, shares
 
 LOOP = "<module> (main.py:3);run (asyncio/runners.py:190)"
 STACKS = [
@@ -73,6 +74,48 @@ def test_threads_that_wait_are_left_out() -> None:
     assert flame.waits(f"{thread};_worker (concurrent/futures/thread.py:81) 9")
     assert not flame.waits(f"{thread};_worker (concurrent/futures/thread.py:83);commit (rochallor/stores/x.py:1) 9")
     assert not flame.waits(STACKS[0])
+
+
+STAND_IN = """#!{python}
+import pathlib, signal, sys
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+print("now looking", flush=True)
+{ends}
+signal.sigwait([signal.SIGINT])
+pathlib.Path(sys.argv[sys.argv.index("--output") + 1]).write_text({told!r})
+"""
+
+
+@pytest.fixture
+def sampled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Call]:
+    """Measure a real engine on SQLite with a sampler that tells what it is told to, or ends with an error."""
+
+    def measure(told: str = "", ends: str = "") -> Call:
+        stand_in = tmp_path / "sampler"
+        stand_in.write_text(STAND_IN.format(python=sys.executable, told=told, ends=ends))
+        stand_in.chmod(0o755)
+        monkeypatch.setattr(flame, "sampler", lambda: str(stand_in))
+        return flame.measure({"WE_SQLITE_PATH": str(tmp_path / "flame.db")}, 20)
+
+    return measure
+
+
+def test_an_engine_at_work_is_looked_at_until_its_work_is_done(sampled: Callable[..., Call]) -> None:
+    """What the sampler wrote at the end is what is drawn."""
+    assert begun(sampled("\n".join(STACKS))).name == "run"
+
+
+@pytest.mark.parametrize(
+    ("how", "words"),
+    [({"ends": "print('not permitted'); sys.exit(3)"}, "ended with 3: .*not permitted"), ({"told": ""}, "no samples")],
+    ids=["an error", "nothing seen"],
+)
+def test_a_sampler_that_fails_is_said_to_have_failed(
+    sampled: Callable[..., Call], how: dict[str, str], words: str
+) -> None:
+    """With its own words where it has some."""
+    with pytest.raises(RuntimeError, match="(?s)" + words):
+        sampled(**how)
 
 
 def test_a_sampler_that_is_not_there_is_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -70,9 +70,12 @@ async def _fuzzed(subject: Target, seconds: int, rest: tuple[int, int, frozenset
         async with Fleet(subject, Path(folder)) as fleet:
             bench = await fleet.bench(REST)
             ends = time.monotonic() + seconds
-            base_only = ADDITIONS not in bench.capabilities
             session = Session(
-                bench.address.rest, secrets.token_hex(4), lambda: time.monotonic() > ends, *rest, base_only
+                bench.address.rest,
+                secrets.token_hex(4),
+                lambda: time.monotonic() > ends,
+                *rest,
+                base_only=ADDITIONS not in bench.capabilities,
             )
             try:
                 tally = await asyncio.to_thread(fuzz, session)

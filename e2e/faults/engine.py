@@ -1,8 +1,8 @@
 """The engine under test: `rochallor serve` with two additions, composed from the same parts. Run as a process.
 
 FAULT_AT=`point:kind:count` kills the process (SIGKILL, by itself) in the `count`-th transaction that holds a command of
-this kind, at one of three points: `decided`, before anything is written; `saved`, written and not committed;
-`committed`, before anybody is answered. Killing it after the answer is the caller's business.
+this kind, at one of three points: `decided`, before anything is written; `saved`, written, and committed only where the
+store does both in one; `committed`, before anybody is answered. Killing it after the answer is the caller's business.
 
 SIGUSR1 and SIGUSR2 turn its clock an hour forward or back.
 """
@@ -53,23 +53,16 @@ class TrappedTransaction:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def save(self, changes: Sequence[Change]) -> None:
+    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
         """Pass `decided`, then write."""
         self.kinds |= {change.committed.command for change in changes}
         self._trap.pass_by("decided", self.kinds)
-        await self._inner.save(changes)
-
-    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
-        """Claim, and remember if anybody got anything."""
-        claimed = await self._inner.claim(requests, now_ms)
-        if any(claimed):
-            self.kinds.add(CLAIM)
-        return claimed
+        await self._inner.save(changes, last=last)
 
 
 def lay_trap(store: Store, trap: Trap) -> None:
-    """Make every transaction of a store pass the trap."""
-    begin = store.transaction
+    """Make every transaction and every claim of a store pass the trap."""
+    begin, take = store.transaction, store.claim
 
     @asynccontextmanager
     async def transaction() -> AsyncIterator[TrappedTransaction]:
@@ -79,9 +72,16 @@ def lay_trap(store: Store, trap: Trap) -> None:
             trap.pass_by("saved", tx.kinds)
         trap.pass_by("committed", tx.kinds)
 
+    async def claim(requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        claimed = await take(requests, now_ms)
+        if any(claimed):
+            trap.pass_by("committed", {CLAIM})
+        return claimed
+
     trapped: Any = transaction
     _: AbstractAsyncContextManager[Transaction]
     store.transaction = trapped  # type: ignore[method-assign]  # on this object only
+    store.claim = claim  # type: ignore[method-assign]  # on this object only
 
 
 class TurnableClock:

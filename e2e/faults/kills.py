@@ -11,13 +11,13 @@ from e2e.faults.world import World
 
 HOPS = (
     *(("decided", kind) for kind in ("StartInstance", "CompleteJob", "FailJob", "FireTimer", "LinkChild")),
-    *(("saved", kind) for kind in ("StartInstance", "CompleteJob", "FailJob", "FireTimer", "LinkChild", "Claim")),
+    *(("saved", kind) for kind in ("StartInstance", "CompleteJob", "FailJob", "FireTimer", "LinkChild")),
     *(("committed", kind) for kind in ("StartInstance", "CompleteJob", "FailJob", "FireTimer", "LinkChild", "Claim")),
     *((point, "CompleteUserTask") for point in ("decided", "saved", "committed")),
     *((point, "ExpireLease") for point in ("saved", "committed")),
     *(("answered", kind) for kind in ("StartInstance", "CompleteJob", "FailJob", "Claim", "CompleteUserTask")),
 )
-"""Where an engine dies: before anything is written, before COMMIT, between COMMIT and the answer, after the answer."""
+"""Where an engine dies: before anything is written, before COMMIT (if there is one), before the answer, after it."""
 
 OFTEN = frozenset({"StartInstance", "CompleteJob", "Claim"})
 RANDOM = "at random"

@@ -192,14 +192,10 @@ class Transaction(Protocol):
         """Return what exists of `wanted`, its instances locked."""
         ...
 
-    async def save(self, changes: Sequence[Change]) -> None:
-        """Write changes with all rows that follow from their events; raises `StoreConflict`."""
-        ...
+    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
+        """Write changes with all rows that follow from their events; raises `StoreConflict`.
 
-    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
-        """Lock ready jobs for each request, oldest first and fair across its types.
-
-        A request gets no more than its `max_bytes` of variables beyond its first job. No job goes to two requests.
+        With `last` nothing else is asked of this transaction, which may therefore have ended when this returns.
         """
         ...
 
@@ -313,6 +309,14 @@ class Store(Protocol):
 
     def transaction(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a write. A store may allow one at a time; the engine has one writer."""
+        ...
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs for each request durably, oldest first and fair across its types.
+
+        A request gets no more than its `max_bytes` of variables beyond its first job. No job goes to two requests.
+        Whoever has saved new jobs claims afterwards, if only for nobody: what is left is then offered to other engines.
+        """
         ...
 
     async def due(self, now_ms: int, limit: int) -> Due:

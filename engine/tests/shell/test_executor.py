@@ -17,12 +17,15 @@ END = {"id": "end", "type": "END"}
 
 
 class Watched(MemoryStore):
-    """Counts commits, and fails the next transactions as told."""
+    """Counts commits, and fails the next transactions or claims as told."""
 
     def __init__(self):
         super().__init__()
         self.commits = 0
         self.refuse = []
+        self.refuse_claims = []
+        self.may_claim = asyncio.Event()
+        self.may_claim.set()
 
     @asynccontextmanager
     async def transaction(self):
@@ -31,6 +34,12 @@ class Watched(MemoryStore):
         async with super().transaction() as tx:
             yield tx
         self.commits += 1
+
+    async def claim(self, requests, now_ms):
+        if requests and self.refuse_claims:
+            raise self.refuse_claims.pop(0)
+        await self.may_claim.wait()
+        return await super().claim(requests, now_ms)
 
 
 async def test_what_waits_together_commits_together(houses):
@@ -71,6 +80,45 @@ async def test_command_that_loses_a_race_is_decided_again(houses):
     assert await house.start()
 
 
+async def test_claim_that_loses_a_race_is_tried_again(houses):
+    """A poll hears of a lost race only when it is lost again and again; commands beside it hear nothing."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    await house.start()
+    store.refuse_claims = [StoreConflict("taken") for _ in range(RACES - 1)]
+    assert len(await house.poll("work")) == 1
+    store.refuse_claims = [StoreConflict("taken") for _ in range(RACES)]
+    poll, started = await asyncio.gather(house.poll("work"), house.start(), return_exceptions=True)
+    assert (type(poll), type(started)) == (Conflict, str)
+    assert len(await house.poll("work")) == 1
+
+
+async def test_claim_that_dies_of_a_bug_is_the_polls_own_500(houses):
+    """The writer goes on."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.refuse_claims = [ZeroDivisionError()]
+    with pytest.raises(InternalError):
+        await house.poll("work")
+    await house.start()
+    assert len(await house.poll("work")) == 1
+
+
+async def test_commands_are_answered_before_the_claim_that_follows_them(houses):
+    """Whoever reports need not wait until those who poll are served, though they asked at the same moment."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.may_claim.clear()
+    poll = asyncio.create_task(house.poll("work"))
+    instance_id = await asyncio.wait_for(house.start(), 5)
+    assert not poll.done()
+    store.may_claim.set()
+    assert [job.instance_id for job in await asyncio.wait_for(poll, 5)] == [instance_id]
+
+
 async def test_unreachable_store_is_unavailable_and_heals(houses):
     """While the store cannot be reached requests and polls are told so; afterwards all works again."""
     store = Watched()
@@ -79,7 +127,7 @@ async def test_unreachable_store_is_unavailable_and_heals(houses):
     store.refuse = [Unavailable("no store")]
     with pytest.raises(Unavailable):
         await house.start()
-    store.refuse = [Unavailable("no store")]
+    store.refuse_claims = [Unavailable("no store")]
     with pytest.raises(Unavailable):
         await house.poll("work")
     assert await house.start()

@@ -116,7 +116,7 @@ async def test_batch_that_failed_is_read_again(houses, loads, monkeypatch):
     instance_id = await house.start()
     [job] = await house.poll("first")
 
-    async def lost(_self, _changes):
+    async def lost(_self, _changes, **_options):
         raise Unavailable("the connection is gone")
 
     with monkeypatch.context() as broken:
@@ -155,7 +155,7 @@ async def test_claim_replaces_a_memory_that_is_older(pair, loads):
 
 def remembered(memory, name, size, revision=1):
     variables = parse_variables(b'{"text": "%s"}' % (b"x" * size))
-    memory.committed([Change(None, Instance(name, "flow", 1, 0, variables=variables, revision=revision))], [])
+    memory.committed([Change(None, Instance(name, "flow", 1, 0, variables=variables, revision=revision))])
 
 
 def test_memory_is_bounded_by_bytes_and_forgets_the_oldest():

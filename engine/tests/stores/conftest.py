@@ -98,7 +98,7 @@ class World:
     async def save(self, *changes: Change) -> None:
         """Commit changes in one transaction."""
         async with self.store.transaction() as tx:
-            await tx.save(changes)
+            await tx.save(changes, last=True)
 
     async def start(self, name: str = "straight", variables: bytes = b"{}", **more: Any) -> Instance:
         """Start an instance and commit it."""
@@ -115,7 +115,7 @@ class World:
             before = loaded.instances[command.instance_id]
             change = self.change(before, command, lease=lease)
             if change.committed.events:
-                await tx.save([change])
+                await tx.save([change], last=True)
         return change.after
 
     async def claim(
@@ -123,8 +123,7 @@ class World:
     ) -> list[ClaimedJob]:
         """Claim as one worker."""
         request = ClaimRequest(worker, job_types or ("a", "b"), max_jobs, lease_ms, f"token-of-{worker}", max_bytes)
-        async with self.store.transaction() as tx:
-            [jobs] = await tx.claim([request], self.now_ms)
+        [jobs] = await self.store.claim([request], self.now_ms)
         return jobs
 
     async def complete(self, job: JobRef, variables: bytes = b"{}", worker: str = "w") -> Instance:

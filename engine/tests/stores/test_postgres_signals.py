@@ -74,7 +74,7 @@ async def test_foreign_message_is_ignored(ears):
     """Whatever another program sends over the same channel does no harm."""
     one, two = ears
     async with one.store.transaction() as tx:
-        await tx._connection.fetch("SELECT pg_notify($1, 'not ours')", CHANNEL)
+        await (await tx._turn.within()).fetch("SELECT pg_notify($1, 'not ours')", CHANNEL)
     two.signals.want(job_types=["pay"])
     one.signals.publish(job_types=["pay"], instances=[])
     await two.until(lambda: two.job_types == {"pay"})

@@ -2,8 +2,11 @@
 
 It never lingers for a bigger batch: while one batch commits, the next gathers by itself. So an idle engine answers at
 once and a busy one pays one commit for many commands. A batch the store refuses is tried again one by one, so that only
-the guilty command fails. Polls ride in the same transaction, after the commands: a job made by one request is handed
-out in the very commit that made it.
+the guilty command fails.
+
+Commands and polls take turns: after each batch the polls that wait are served in one claim, with the jobs that the
+batch made among them. Meanwhile the answers to the batch go out and the next requests come in, so that the engine and a
+database work at the same time.
 """
 
 from __future__ import annotations
@@ -33,6 +36,7 @@ RACES = 3
 """How often one command may lose a race against other engines before its caller is told."""
 
 AfterCommit = Callable[[Desk], None]
+AfterClaim = Callable[[Sequence[int]], None]
 
 
 class Submission(NamedTuple):
@@ -43,7 +47,9 @@ class Submission(NamedTuple):
 
 
 class Executor:
-    """Owns the queue and the writer task. `after_commit` are told of every committed desk.
+    """Owns the queue and the writer task.
+
+    `after_commit` are told of every committed desk, `after_claim` when leases that were handed out will end.
 
     `step` is the machine that decides; whoever tests a test puts a broken one there.
     """
@@ -78,6 +84,7 @@ class Executor:
         self.draining = False
         self.stopping = False
         self.after_commit: list[AfterCommit] = []
+        self.after_claim: list[AfterClaim] = []
         self.step = step
 
     async def submit(self, work: Work[T]) -> T:
@@ -124,7 +131,9 @@ class Executor:
             await self._wake.wait()
             self._wake.clear()
             while self._queue or self._new_polls:
-                await self._cycle(self._take(), self._take_polls())
+                if self._queue:
+                    await self._cycle(self._take())
+                await self._serve(self._take_polls())
             if self.stopping:
                 return
 
@@ -154,46 +163,42 @@ class Executor:
         self._new_polls.clear()
         return polls
 
-    async def _cycle(self, batch: list[Submission], polls: list[WaitingPoll], tries: int = RACES) -> None:
-        """Do a batch and its polls in one transaction, then answer all of them.
+    async def _cycle(self, batch: list[Submission], tries: int = RACES) -> None:
+        """Do a batch in one transaction, then answer all of it.
 
         What lost a race against another engine is decided again on what the winner left: once all together, because
         that is what was remembered wrongly, then each alone.
         """
         try:
-            await self._transact(batch, polls)
+            await self._transact(batch)
         except Unavailable as error:
             self._memory.doubt()
-            self._refuse(batch, polls, error)
+            self._refuse(batch, error)
         except StoreConflict as error:
             self._memory.doubt()
-            if tries == RACES or (tries > 1 and len(batch) + len(polls) == 1):
-                await self._cycle(batch, polls, tries - 1)
+            if tries == RACES or (tries > 1 and len(batch) == 1):
+                await self._cycle(batch, tries - 1)
             else:
-                await self._isolate(batch, polls, error)
+                await self._isolate(batch, error)
         except Exception as error:  # noqa: BLE001 - one bad command must not take its batch-mates or the writer down
-            await self._isolate(batch, polls, error)
+            await self._isolate(batch, error)
 
-    async def _transact(self, batch: list[Submission], polls: list[WaitingPoll]) -> None:
+    async def _transact(self, batch: list[Submission]) -> None:
         now_ms, began = self._clock.now_ms(), asyncio.get_running_loop().time()
-        self._appeared.clear()
         async with self._store.transaction() as tx:
             desk = await self._desk(tx, batch, now_ms)
             locked = asyncio.get_running_loop().time()
             results = [await self._perform(submission, desk) for submission in batch]
             if desk.changes:
-                await tx.save(desk.changes)
+                await tx.save(desk.changes, last=not desk.released)
             if desk.released:
                 await tx.hasten_chains(desk.released, now_ms)
-            polls += self.polls.take(desk.ready)
-            claimed = await self._claim(tx, polls, now_ms)
-        self._metrics.transacted(bool(batch), bool(polls), locked - began, asyncio.get_running_loop().time() - began)
-        self._memory.committed(desk.changes, claimed)
-        self.poll_times.asked(polls, now_ms)
+        self._metrics.transacted("commands", asyncio.get_running_loop().time() - began, locked - began)
+        self._memory.committed(desk.changes)
         self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
-        self._hand_out(polls, claimed, desk)
+        self._new_polls.extend(self.polls.take(desk.ready))
         for change in desk.changes:
             self.watchers.changed(change.after.id)
         for observer in self.after_commit:
@@ -225,15 +230,31 @@ class Executor:
             log.exception("command failed by a bug", work=type(submission.work).__name__)
             return InternalError("the engine failed at this request by a mistake of its own; its log says more")
 
-    async def _claim(self, tx: Transaction, polls: list[WaitingPoll], now_ms: int) -> list[list[ClaimedJob]]:
-        if not polls:
-            return []
-        return await tx.claim([poll.request for poll in polls], now_ms)
+    async def _serve(self, polls: list[WaitingPoll], tries: int = RACES) -> None:
+        """Hand out jobs to polls. Called after every batch: the store tells its neighbours what is left for them."""
+        now_ms, began = self._clock.now_ms(), asyncio.get_running_loop().time()
+        self._appeared.clear()
+        try:
+            claimed = await self._store.claim([poll.request for poll in polls], now_ms)
+        except Exception as error:  # noqa: BLE001 - no poll may take the writer down
+            if isinstance(error, StoreConflict) and tries > 1:
+                await self._serve(polls, tries - 1)
+            else:
+                self._refuse_polls(polls, _told(error))
+            return
+        if polls:
+            self._metrics.transacted("claims", asyncio.get_running_loop().time() - began)
+            self._memory.claimed(claimed)
+            self.poll_times.asked(polls, now_ms)
+            self._hand_out(polls, claimed)
 
-    def _hand_out(self, polls: list[WaitingPoll], claimed: list[list[ClaimedJob]], desk: Desk) -> None:
+    def _hand_out(self, polls: list[WaitingPoll], claimed: list[list[ClaimedJob]]) -> None:
         now = self.waits.time()
+        leases_end_ms = [jobs[0].lease_expires_at_ms for jobs in claimed if jobs]
+        if leases_end_ms:
+            for observer in self.after_claim:
+                observer(leases_end_ms)
         for poll, jobs in zip(polls, claimed, strict=True):
-            desk.plans.extend(job.lease_expires_at_ms for job in jobs[:1])
             if poll.answer.done():
                 continue
             if jobs or poll.deadline <= now or self.draining:
@@ -243,21 +264,22 @@ class Executor:
             else:
                 self._new_polls.append(poll)
 
-    def _refuse(self, batch: list[Submission], polls: list[WaitingPoll], error: Exception) -> None:
+    def _refuse(self, batch: list[Submission], error: Exception) -> None:
         for submission in batch:
             _answer(submission, error)
+
+    def _refuse_polls(self, polls: list[WaitingPoll], error: Exception) -> None:
         for poll in polls:
             if not poll.answer.done():
                 poll.answer.set_exception(error)
 
-    async def _isolate(self, batch: list[Submission], polls: list[WaitingPoll], error: Exception) -> None:
+    async def _isolate(self, batch: list[Submission], error: Exception) -> None:
         """Find the guilty one of a batch that failed as a whole, by trying each alone."""
-        if len(batch) + len(polls) == 1 or not batch:
-            self._refuse(batch, polls, _told(error))
+        if len(batch) == 1:
+            self._refuse(batch, _told(error))
             return
-        self._new_polls.extend(poll for poll in polls if not poll.answer.done())
         for submission in batch:
-            await self._cycle([submission], [])
+            await self._cycle([submission])
 
 
 def _told(error: Exception) -> WorkflowError:

@@ -57,8 +57,8 @@ class Memory:
         self._relied_on.add(job.instance_id)
         return known.instance(), lease
 
-    def committed(self, changes: Sequence[Change], claimed: Iterable[Iterable[ClaimedJob]]) -> None:
-        """Remember what a batch has left behind and handed out; what is over is forgotten."""
+    def committed(self, changes: Sequence[Change]) -> None:
+        """Remember what a batch has left behind; what is over is forgotten."""
         self._relied_on.clear()
         for after in {change.after.id: change.after for change in changes}.values():
             before = self._forget(after.id)
@@ -67,6 +67,9 @@ class Memory:
                 still = {job: lease for job, lease in leases.items() if _is_open(after, job)}
                 size = sum(map(len, after.variables.values()))
                 self._add(after.id, Known(after.revision, partial(_itself, after), still, size))
+
+    def claimed(self, claimed: Iterable[Iterable[ClaimedJob]]) -> None:
+        """Remember what was handed out."""
         for jobs in claimed:
             for job in jobs:
                 self._leased(job)

@@ -17,7 +17,6 @@ from rochallor.ports import Change, ClaimedJob
 from rochallor.shell.histograms import Histogram
 
 _FAST = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-_TRANSACTIONS = {(True, False): "commands", (False, True): "claims", (True, True): "both", (False, False): "none"}
 _BATCH = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -68,7 +67,7 @@ class Metrics:
         )
         self.transaction_seconds = Histogram(
             "engine_db_transaction_duration_seconds",
-            "Store transactions, by what is in them: commands, claims, both.",
+            "Store transactions, by what they are for: commands, claims.",
             ["tx_type"],
             buckets=_FAST,
             registry=registry,
@@ -113,11 +112,11 @@ class Metrics:
                 elif type(event) is ev.TimerFired:
                     self.timers_late.observe(max(0, change.committed.at_ms - event.due_ms) / 1000)
 
-    def transacted(self, commands: bool, claims: bool, locked_s: float, took_s: float) -> None:
-        """Count a committed transaction: how long until its rows were locked, and in all, in seconds."""
-        kind = _TRANSACTIONS[commands, claims]
-        self.lock_wait_seconds.labels(kind).observe(locked_s)
+    def transacted(self, kind: str, took_s: float, locked_s: float | None = None) -> None:
+        """Count a committed transaction for `commands` or `claims`: its seconds, and those until its rows were locked."""
         self.transaction_seconds.labels(kind).observe(took_s)
+        if locked_s is not None:
+            self.lock_wait_seconds.labels(kind).observe(locked_s)
 
     def polled(self, jobs: Sequence[ClaimedJob]) -> None:
         """Count an answered poll."""

@@ -227,7 +227,7 @@ class Ripen:
         """Nothing by name."""
 
     async def perform(self, desk: Desk) -> None:
-        """Make them claimable; workers that wait for them are served in the same transaction."""
+        """Make them claimable; workers that wait for them are served next."""
         desk.ready.update(await desk.tx.ripen(desk.now_ms))
 
 

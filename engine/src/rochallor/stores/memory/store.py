@@ -6,13 +6,13 @@ A transaction writes into layers over the tables and folds them in when it ends 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Any
 
 from rochallor.core.errors import Unavailable
-from rochallor.ports import Due
+from rochallor.ports import ClaimedJob, ClaimRequest, Due
 from rochallor.stores.memory.reads import MemoryReads
 from rochallor.stores.memory.tables import Chain, Layer, Tables
 from rochallor.stores.memory.writes import MemoryTransaction
@@ -52,6 +52,13 @@ class MemoryStore:
             yield MemoryTransaction(Tables(*layers), self._places, unique_keys=self._unique_keys)
             for layer in layers:
                 layer.fold_in()
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs in a transaction of its own."""
+        if not requests:
+            return []
+        async with self.transaction() as tx:
+            return await tx.claim(requests, now_ms)
 
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due, and when the next thing will."""

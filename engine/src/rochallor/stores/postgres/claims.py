@@ -1,7 +1,9 @@
 """Handing out jobs: one statement locks the oldest that are ready, and gives them to the requests in turn.
 
 Their variables come with them where all are so light that they fit into every answer, as nearly always. Where one is
-not, only sizes come: it is decided anew who gets which, and only what is handed out is read.
+not, only sizes come: it is decided anew who gets which, and only what is handed out is read. That may be after the
+first statement has committed by itself; an engine that dies in between has given away jobs that nobody hears of, as one
+that dies before it answers, and their leases run out.
 
 The watermark. Rows of claimed and finished jobs stay in the index until they are vacuumed, and while somebody's
 forgotten transaction is open they cannot be; a claim would walk over all of them. So it starts behind the last job of
@@ -11,6 +13,7 @@ second, and an empty claim is repeated without it.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from functools import partial
 from operator import itemgetter
@@ -21,6 +24,7 @@ from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
 from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out, in_turn
 from rochallor.stores.postgres.arrays import arrays
+from rochallor.stores.postgres.turn import Turn
 from rochallor.stores.projections import instance_of
 from rochallor.stores.sql import load_queries
 
@@ -55,28 +59,27 @@ class Watermark:
 
 
 class Claims:
-    """The claims of one transaction.
+    """The claims of one turn at the writer.
 
     `places`: where the watermark goes if it commits. `left`: types of which jobs were looked at, and so hidden from
     other engines, but not handed out. `taken`: how many jobs were handed out, per type.
     """
 
-    def __init__(self, connection: Any, watermark: Watermark, now_s: float) -> None:
+    def __init__(self, turn: Turn, watermark: Watermark, now_s: float) -> None:
         self.places: dict[str, int] = {}
         self.left: set[str] = set()
-        self.taken: dict[str, int] = {}
-        self._connection = connection
+        self.taken: Counter[str] = Counter()
+        self._turn = turn
+        self._connection: Any = None
         self._watermark = watermark
         self._now_s = now_s
-
-    def reconsider(self, job_types: Iterable[str]) -> None:
-        """Look at the whole queue of these types again: older jobs in it have become ready."""
-        self._watermark.forget(job_types)
 
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs; requests that want the same types share one look-up."""
         claimed: list[list[ClaimedJob]] = [[] for _ in requests]
-        for job_types, places in by_types(requests).items():
+        groups = by_types(requests)
+        self._connection = await (self._turn.alone() if len(groups) == 1 else self._turn.within())
+        for job_types, places in groups.items():
             group = [requests[place] for place in places]
             for place, jobs in zip(places, await self._claim(job_types, group, now_ms), strict=True):
                 claimed[place] = jobs
@@ -137,7 +140,8 @@ class Claims:
             if mine.get(each.job) != turns[row[0] - 1]
         ]
         if moved:
-            await self._connection.execute(SQL["claim_anew"], *zip(*moved, strict=True))
+            ours = [request.lease_token for request in group]
+            await self._connection.execute(SQL["claim_anew"], *zip(*moved, strict=True), ours)
         taken = list({job.job.instance_id for jobs in handed for job in jobs})
         read = {row[0]: (row[1], row[2], row[3]) for row in await self._connection.fetch(SQL["read_claimed"], taken)}
         return [[_with_instance(job, *read[job.job.instance_id]) for job in jobs] for jobs in handed]
@@ -151,7 +155,7 @@ class Claims:
             if (row[2], row[3], row[4]) not in handed:
                 left.add(job_type)
                 continue
-            self.taken[job_type] = self.taken.get(job_type, 0) + 1
+            self.taken[job_type] += 1
             if job_type not in left:
                 behind[job_type] = row[1]
         self.left |= left

@@ -48,7 +48,8 @@ FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::
 
 -- The four statements above in one, because a round trip costs as much as the rows of ten jobs: what nearly every batch
 -- does. All parts see the tables as they were before, so no job may be deleted and queued again at the same place; and
--- they run in this order, so instances are locked before jobs. Tells how many instances moved.
+-- they run in this order, so instances are locked before jobs. It fails unless as many instances moved as it is told: it
+-- may be a transaction by itself, and then nobody could undo it.
 -- name: advance
 WITH moved AS (
     UPDATE instance
@@ -77,7 +78,9 @@ WITH moved AS (
          AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
                  retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
 )
-SELECT count(*) FROM moved;
+SELECT CASE WHEN count(*) = $31::bigint THEN count(*)
+            ELSE (count(*) || ' instances moved: ' || $32::text)::bigint  -- no number: an error, and nothing is done
+       END FROM moved;
 
 -- name: delete_step_timers
 DELETE FROM timer USING unnest($1::text::text[], $2::text::bigint[]) AS gone (instance_id, step_seq)
@@ -211,14 +214,15 @@ RETURNING oldest.place, job.seq, job.instance_id, job.step_seq, job.delivery, jo
           instance.revision, instance.state, octet_length(instance.variables),
           (SELECT array_agg(DISTINCT job_type) FROM oldest WHERE turn IS NULL);
 
--- Leases of jobs that this transaction has claimed, for whom they are after all; nobody, where the worker is NULL.
+-- Leases of jobs that were claimed a moment ago, for whom they are after all; nobody, where the worker is NULL. The last
+-- parameter is what they were claimed with: a lease that somebody else has by now stays theirs.
 -- name: claim_anew
 UPDATE job
 SET worker_id = lease.worker_id, lease_token = lease.token, lease_expires_at_ms = lease.expires_at_ms,
     locked_at_ms = CASE WHEN lease.worker_id IS NOT NULL THEN job.locked_at_ms END, ready = lease.worker_id IS NULL
 FROM unnest($1::text[], $2::text[], $3::bigint[], $4::text[], $5::bigint[])
      AS lease (worker_id, token, expires_at_ms, instance_id, step_seq)
-WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq;
+WHERE job.instance_id = lease.instance_id AND job.step_seq = lease.step_seq AND job.lease_token = ANY($6::text[]);
 
 -- name: read_claimed
 SELECT id, variables, revision, state FROM instance WHERE id = ANY($1::text[]);

@@ -1,8 +1,8 @@
 """The store of many engines: one PostgreSQL database, one writer connection per engine, a pool of readers.
 
-Everything a cycle does is one transaction on the writer. A connection that is lost loses the transaction and nothing
-else: the caller hears `Unavailable`, and the next one connects again. When it is lost during COMMIT nobody knows if
-that happened; the answer is the same, because a request that is repeated does no harm.
+All writes take turns at the writer (`turn.py`). A connection that is lost loses the turn and nothing else: the caller
+hears `Unavailable`, and the next one connects again. When it is lost during a commit nobody knows if that happened; the
+answer is the same, because a request that is repeated does no harm.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import asyncio
 import os
 import secrets
 import time
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 from rochallor.core.errors import Unavailable
 from rochallor.core.ids import JobRef
-from rochallor.ports import Due, StoreConflict
+from rochallor.ports import ClaimedJob, ClaimRequest, Due
 from rochallor.stores.postgres.claims import SQL, Claims, Watermark
 from rochallor.stores.postgres.clock import DatabaseClock
 from rochallor.stores.postgres.connect import KEEPER, READER, WRITER, Line, connect, translated
@@ -26,6 +27,7 @@ from rochallor.stores.postgres.keeper import Keeper
 from rochallor.stores.postgres.migrate import bring_up_to_date
 from rochallor.stores.postgres.reads import PostgresReads
 from rochallor.stores.postgres.signals import PostgresSignals
+from rochallor.stores.postgres.turn import FRESH_S, Turn
 from rochallor.stores.postgres.writes import PostgresTransaction
 
 BESIDE_READERS = 3
@@ -60,7 +62,9 @@ class PostgresStore:
         self._writer = self._line(WRITER, "writer")
         self._keeper = Keeper(self._line(KEEPER, "keeper"), self.clock)
         self.signals = PostgresSignals(self._line(KEEPER, "signals"), secrets.token_hex(8))
+        self._answered_s = -FRESH_S
         self._watermark = Watermark()
+        self._left_over: Counter[str] = Counter()
         self._is_open = False
 
     def _line(self, session: dict[str, str], purpose: str) -> Line:
@@ -96,26 +100,48 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a write when the one before has ended."""
+        async with self._turn_at_writer() as turn:
+            tx = PostgresTransaction(turn, unique_keys=self._unique_keys)
+            yield tx
+        self._left_over.update(tx.queued)
+        self._watermark.forget(tx.ripened)
+        self._keeper.dirt += tx.touched_jobs
+        self.signals.publish(job_types=(), instances=tx.changed)
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs that no other engine is looking at; what is left, other engines hear of."""
+        claimed: list[list[ClaimedJob]] = []
+        if requests:
+            async with self._turn_at_writer() as turn:
+                claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
+                with translated():
+                    claimed = await claims.claim(requests, now_ms)
+            self._watermark.move(claims.places)
+            self._keeper.dirt += claims.taken.total()
+            self._left_over.subtract(claims.taken)
+            self._left_over.update(claims.left)
+        self.signals.publish(job_types=+self._left_over, instances=())
+        self._left_over.clear()
+        return claimed
+
+    @asynccontextmanager
+    async def _turn_at_writer(self) -> AsyncIterator[Turn]:
+        loop = asyncio.get_running_loop()
         async with self._turn:
             if not self._is_open:
                 raise Unavailable("the store is not open")
-            writer = await self._begin()
-            claims = Claims(writer, self._watermark, asyncio.get_running_loop().time())
-            tx = PostgresTransaction(writer, claims, unique_keys=self._unique_keys)
+            turn = Turn(self._writer, fresh=loop.time() - self._answered_s < FRESH_S)
             try:
-                yield tx
-                with translated():
-                    outcome = await writer.execute("COMMIT")
+                yield turn
+                await turn.commit()
             except Unavailable:
                 # Also when the server answers, but has become read-only or lets us wait: connect anew, maybe elsewhere.
                 self._writer.drop()
                 raise
             except BaseException:
-                await self._roll_back(writer)
+                await turn.roll_back()
                 raise
-            if outcome != "COMMIT":
-                raise StoreConflict("a statement of this transaction had failed before")
-            self._committed(tx)
+            self._answered_s = loop.time()
 
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due; each answer comes from an index over what waits."""
@@ -133,38 +159,6 @@ class PostgresStore:
 
     async def _reader(self, *_: Any, **pool: Any) -> Any:
         return await connect(self._dsn, READER, "reader", **pool)
-
-    async def _begin(self) -> Any:
-        writer = await self._writer.get()
-        try:
-            with translated():
-                await writer.execute("BEGIN")
-        except Unavailable:
-            # It was lost while nothing happened (a restart of the server): nothing is at stake, so connect again.
-            self._writer.drop()
-            writer = await self._writer.get()
-            with translated():
-                await writer.execute("BEGIN")
-        return writer
-
-    async def _roll_back(self, writer: Any) -> None:
-        """Undo what is open; a connection on which that fails is not used again."""
-        if writer.is_closed():
-            self._writer.drop()
-            return
-        try:
-            with translated():
-                await writer.execute("ROLLBACK", timeout=5)
-        except Unavailable:
-            self._writer.drop()
-        except BaseException:
-            self._writer.drop()
-            raise
-
-    def _committed(self, tx: PostgresTransaction) -> None:
-        self._watermark.move(tx.claims.places)
-        self._keeper.dirt += tx.touched_jobs
-        self.signals.publish(job_types=tx.left_over(), instances=tx.changed)
 
     async def _agree_on_keys(self, writer: Any) -> None:
         """Let instances in flight hold their keys, or nobody, when that differs from how it was so far."""

@@ -1,4 +1,4 @@
-"""One write transaction: array statements on the writer connection, between the store's BEGIN and COMMIT.
+"""One write transaction: array statements in one turn at the writer connection.
 
 Locks are taken in one order everywhere, or two engines would wait for each other: first instances, by id; then
 definitions; then business keys, by key; ready jobs last, and those without waiting.
@@ -11,28 +11,32 @@ from collections.abc import Collection, Sequence
 from itertools import repeat
 from typing import Any
 
+import asyncpg
+
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
-from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.ports import Change, Loaded, StoreConflict, StoredDefinition, Wanted
 from rochallor.stores.postgres.arrays import arrays
-from rochallor.stores.postgres.claims import SQL, Claims
+from rochallor.stores.postgres.claims import SQL
 from rochallor.stores.postgres.connect import OUTDATED, translated
+from rochallor.stores.postgres.turn import Turn
 from rochallor.stores.projections import Batch, instance_of, project
 
 ADVANCE = {"update_instance": 9, "insert_event": 6, "delete_job": 2, "insert_job": 13}
 """What `advance` does in one: statements, and how many columns each has."""
 
+_NOBODY_KNOWS_HOW_MANY = 1 << 32
+
 
 class PostgresTransaction:
-    """See `rochallor.ports.Transaction`. `queued`, `ripened`, `changed` and `claims` say what others may wait for."""
+    """See `rochallor.ports.Transaction`. `queued` (with `ripened`) and `changed` say what others may wait for."""
 
-    def __init__(self, connection: Any, claims: Claims, *, unique_keys: bool) -> None:
-        self.claims = claims
+    def __init__(self, turn: Turn, *, unique_keys: bool) -> None:
         self.queued: Counter[str] = Counter()
         self.ripened: list[str] = []
         self.changed: set[str] = set()
         self.touched_jobs = 0
-        self._connection = connection
+        self._turn = turn
         self._unique_keys = unique_keys
 
     async def load(self, wanted: Wanted) -> Loaded:
@@ -48,48 +52,45 @@ class PostgresTransaction:
             latest={row[0]: row[1] for row in latest if row[1] is not None},
         )
 
-    async def save(self, changes: Sequence[Change]) -> None:
+    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         batch = project(changes, unique_keys=self._unique_keys)
         statements = {name: rows for name, rows in batch.statements() if rows}
         with translated():
             if batch.jobs_gone.keys().isdisjoint(batch.jobs):
-                await self._advance(statements)
+                await self._advance(statements, last=last and statements.keys() <= ADVANCE.keys())
             for name, rows in statements.items():
-                status = await self._connection.execute(SQL[name], *arrays(rows))
+                status = await self._execute(name, *arrays(rows))
                 if name == "update_instance" and _count(status) != len(rows):
                     raise StoreConflict(OUTDATED)
         self._note(batch)
 
-    async def _advance(self, statements: dict[str, Sequence[tuple[Any, ...]]]) -> None:
+    async def _advance(self, statements: dict[str, Sequence[tuple[Any, ...]]], *, last: bool) -> None:
         """Do the statements of which nearly every batch is made in one, and take them out."""
         columns: list[str] = []
         moved = len(statements.get("update_instance", ()))
         for name, width in ADVANCE.items():
             rows = statements.pop(name, None)
             columns += arrays(rows) if rows else repeat("{}", width)
-        if await self._connection.fetchval(SQL["advance"], *columns) != moved:
-            raise StoreConflict(OUTDATED)
-
-    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
-        """Lock ready jobs that no other engine is looking at."""
-        with translated():
-            claimed = await self.claims.claim(requests, now_ms)
-        self.touched_jobs += sum(len(jobs) for jobs in claimed)
-        return claimed
+        connection = await (self._turn.alone() if last else self._turn.within())
+        try:
+            await connection.fetchval(SQL["advance"], *columns, moved, OUTDATED)
+        except asyncpg.InvalidTextRepresentationError as error:
+            if OUTDATED in str(error):
+                raise StoreConflict(OUTDATED) from error
+            raise
 
     async def extend(self, job: JobRef, lease: Lease) -> bool:
         """Give a locked job another lease; False when it is not locked."""
         with translated():
-            row = (lease.worker_id, lease.token, lease.expires_at_ms, *job)
-            status = await self._connection.execute(SQL["extend_lease"], *row)
+            status = await self._execute("extend_lease", lease.worker_id, lease.token, lease.expires_at_ms, *job)
         return _count(status) > 0
 
     async def ripen(self, now_ms: int) -> list[str]:
         """Let the delayed jobs whose time has come be claimed; return their types."""
         rows = await self._rows("ripen", now_ms)
         self.ripened = [row[0] for row in rows]
-        self.claims.reconsider(self.ripened)
+        self.queued.update(dict.fromkeys(self.ripened, _NOBODY_KNOWS_HOW_MANY))
         return list(self.ripened)
 
     async def definition(self, definition_id: str, version: int) -> StoredDefinition | None:
@@ -126,19 +127,19 @@ class PostgresTransaction:
 
     async def _rows(self, name: str, *parameters: Any) -> list[Any]:
         with translated():
-            rows: list[Any] = await self._connection.fetch(SQL[name], *parameters)
+            connection = await self._turn.within()
+            rows: list[Any] = await connection.fetch(SQL[name], *parameters)
         return rows
+
+    async def _execute(self, name: str, *parameters: Any) -> str:
+        connection = await self._turn.within()
+        status: str = await connection.execute(SQL[name], *parameters)
+        return status
 
     def _note(self, batch: Batch) -> None:
         self.changed.update(batch.writes)
         self.queued.update(row.job_type for row in batch.jobs.values() if not row.delayed)
         self.touched_jobs += len(batch.jobs_gone) + len(batch.jobs)
-
-    def left_over(self) -> set[str]:
-        """Return the types of which this transaction leaves jobs that another engine's worker could have."""
-        taken = self.claims.taken
-        queued = {job_type for job_type, count in self.queued.items() if count > taken.get(job_type, 0)}
-        return queued | set(self.ripened) | self.claims.left
 
 
 def _columns(rows: Collection[Sequence[Any]]) -> zip[tuple[Any, ...]]:

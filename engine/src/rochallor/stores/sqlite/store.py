@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from functools import partial
@@ -18,7 +18,7 @@ from typing import Any
 
 from rochallor.core.errors import Unavailable
 from rochallor.core.ids import JobRef
-from rochallor.ports import Due
+from rochallor.ports import ClaimedJob, ClaimRequest, Due
 from rochallor.stores.sqlite.checkpoints import Checkpoints
 from rochallor.stores.sqlite.connect import connect_checkpointer, connect_writer, translated
 from rochallor.stores.sqlite.lock import FileLock
@@ -101,6 +101,13 @@ class SqliteStore:
             except BaseException:
                 _roll_back(writer)
                 raise
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs in a transaction of its own."""
+        if not requests:
+            return []
+        async with self.transaction() as tx:
+            return await tx.claim(requests, now_ms)
 
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due; each answer comes from an index over what waits."""

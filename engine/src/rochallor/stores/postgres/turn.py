@@ -1,0 +1,78 @@
+"""One turn at the writer connection: a transaction, or a single statement that is one by itself.
+
+BEGIN and COMMIT are a round trip each, in which the database waits for the engine and the engine for the database. Most
+of what a busy engine writes is one statement, so it is asked without them. Then the statement alone must be all or
+nothing, and a connection that dies under it leaves open what became of it, as one that dies under COMMIT does.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rochallor.core.errors import Unavailable
+from rochallor.ports import StoreConflict
+from rochallor.stores.postgres.connect import Line, translated
+
+FRESH_S = 0.05
+"""After a longer silence a turn begins with BEGIN even for one statement: that finds a dead connection before anything
+is at stake."""
+
+
+class Turn:
+    """What is asked of the writer between two commits. `fresh` tells that its connection answered a moment ago."""
+
+    def __init__(self, line: Line, *, fresh: bool) -> None:
+        self._line = line
+        self._fresh = fresh
+        self._connection: Any = None
+
+    async def within(self) -> Any:
+        """Return the connection, inside a transaction; raises `Unavailable`."""
+        if self._connection is None:
+            self._connection = await self._begun()
+        return self._connection
+
+    async def alone(self) -> Any:
+        """Return the connection for the last statement, outside of a transaction if none was needed so far."""
+        if self._connection is not None or not self._fresh:
+            return await self.within()
+        return await self._line.get()
+
+    async def commit(self) -> None:
+        """End the transaction, if there is one; raises `Unavailable` and, if a statement in it failed, a conflict."""
+        if self._connection is None:
+            return
+        with translated():
+            outcome = await self._connection.execute("COMMIT")
+        if outcome != "COMMIT":
+            raise StoreConflict("a statement of this transaction had failed before")
+
+    async def roll_back(self) -> None:
+        """Undo what is open; a connection on which that fails is not used again."""
+        connection = self._connection
+        if connection is None:
+            return
+        if connection.is_closed():
+            self._line.drop()
+            return
+        try:
+            with translated():
+                await connection.execute("ROLLBACK", timeout=5)
+        except Unavailable:
+            self._line.drop()
+        except BaseException:
+            self._line.drop()
+            raise
+
+    async def _begun(self) -> Any:
+        writer = await self._line.get()
+        try:
+            with translated():
+                await writer.execute("BEGIN")
+        except Unavailable:
+            # It was lost while nothing happened (a restart of the server): nothing is at stake, so connect again.
+            self._line.drop()
+            writer = await self._line.get()
+            with translated():
+                await writer.execute("BEGIN")
+        return writer

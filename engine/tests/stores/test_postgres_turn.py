@@ -1,0 +1,168 @@
+"""Turns at the writer: most of what a busy engine does is one statement, without BEGIN, and all or nothing."""
+
+from __future__ import annotations
+
+import asyncpg
+import pytest
+from rochallor.core import commands as cmd
+from rochallor.core.errors import Unavailable
+from rochallor.core.ids import JobRef
+from rochallor.core.model import Lease
+from rochallor.core.variables import parse_variables
+from rochallor.ports import ClaimRequest, StoreConflict
+from rochallor.stores.postgres import PostgresStore
+
+FOREVER_S = 1e9
+
+
+class Overheard:
+    """A connection whose statements are written down by their first word; it can die once it has done one."""
+
+    def __init__(self, connection):
+        self.connection, self.words, self.dying = connection, [], False
+
+    def __getattr__(self, name):
+        return getattr(self.connection, name)
+
+    async def asked(self, how, statement, arguments):
+        self.words.append(statement.split()[0])
+        answer = await getattr(self.connection, how)(statement, *arguments)
+        if self.dying:
+            self.connection.terminate()
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost")
+        return answer
+
+    async def execute(self, statement, *arguments, **_options):
+        return await self.asked("execute", statement, arguments)
+
+    async def fetch(self, statement, *arguments):
+        return await self.asked("fetch", statement, arguments)
+
+    async def fetchval(self, statement, *arguments):
+        return await self.asked("fetchval", statement, arguments)
+
+
+@pytest.fixture
+async def world(postgres_database, world_over, monkeypatch):
+    """A world over a store whose connection never gets stale."""
+    monkeypatch.setattr("rochallor.stores.postgres.store.FRESH_S", FOREVER_S)
+    store = PostgresStore(postgres_database, max_conns=4)
+    await store.open()
+    yield world_over(store)
+    await store.close()
+
+
+@pytest.fixture
+async def overheard(world):
+    """What is said on the world's writer connection."""
+    line = world.store._writer
+    line._connection = Overheard(await line.get())
+    return line._connection
+
+
+def done(world, instance, claimed):
+    """Return the change that a completion makes."""
+    command = cmd.CompleteJob(
+        instance_id=claimed.job.instance_id, job=claimed.job, worker_id="w", variables=parse_variables(b"{}")
+    )
+    lease = Lease(claimed.worker_id, claimed.lease_token, claimed.lease_expires_at_ms)
+    return world.change(instance, command, lease=lease)
+
+
+async def test_a_claim_and_a_report_are_one_statement_each(world, overheard):
+    """Neither begins a transaction; a start, which is two statements, does."""
+    instance = await world.start()
+    assert (overheard.words[0], overheard.words[-1]) == ("BEGIN", "COMMIT")
+    overheard.words.clear()
+    [claimed] = await world.claim("a")
+    await world.save(done(world, instance, claimed))
+    assert overheard.words == ["WITH", "WITH"]
+    assert await world.claim("b")
+
+
+async def test_claims_for_different_types_are_one_transaction(world, overheard):
+    """Polls for other types are other statements; all of them hold, or none."""
+    await world.start()
+    requests = [ClaimRequest("w", (name,), 1, 1_000, f"token-{name}", 1_000) for name in ("a", "b")]
+    overheard.words.clear()
+    assert [len(jobs) for jobs in await world.store.claim(requests, world.now_ms)] == [1, 0]
+    assert overheard.words == ["BEGIN", "WITH", "WITH", "COMMIT"]
+
+
+async def test_after_a_silence_even_one_statement_begins_a_transaction(world, overheard, monkeypatch):
+    """That is how a connection that died meanwhile is found before anything is at stake."""
+    await world.start()
+    monkeypatch.setattr("rochallor.stores.postgres.store.FRESH_S", 0)
+    overheard.words.clear()
+    assert await world.claim("a")
+    assert overheard.words == ["BEGIN", "WITH", "COMMIT"]
+
+
+@pytest.mark.parametrize("lost", ["behind", "ahead"])
+async def test_a_lost_race_leaves_nothing_of_the_batch(world, overheard, lost):
+    """A change of an instance that is not where it was thought to be undoes its batch-mates; nobody could roll back."""
+    instances = [await world.start() for _ in range(2)]
+    first, mate = map(done, (world, world), instances, await world.claim("a"))
+    if lost == "behind":
+        await world.save(first)
+        stray = first
+    else:
+        stray = world.change(first.after, cmd.CancelInstance(instance_id=first.after.id))
+    before = [await stored(world, instance.id) for instance in instances]
+    overheard.words.clear()
+    with pytest.raises(StoreConflict, match="revision"):
+        await world.save(mate, stray)
+    assert overheard.words == ["WITH"]
+    assert [await stored(world, instance.id) for instance in instances] == before
+    await world.save(mate)
+
+
+async def stored(world, instance_id):
+    """Return an instance, its history and its jobs, as they are stored."""
+    return await world.store.reads.dossiers([instance_id])
+
+
+async def test_an_answer_that_is_lost_leaves_open_what_became_of_it(world, overheard):
+    """The caller is told to repeat; what is committed stays, and the same change cannot be made twice."""
+    instance = await world.start()
+    [claimed] = await world.claim("a")
+    change = done(world, instance, claimed)
+    overheard.dying = True
+    with pytest.raises(Unavailable):
+        await world.save(change)
+    assert await world.store.reads.instance(change.after.id) == change.after
+    with pytest.raises(StoreConflict):
+        await world.save(change)
+
+
+async def test_heavy_jobs_are_leased_to_those_who_get_them(world):
+    """What a claim took and cannot hand out is ready again; the rest is leased to whom it was given."""
+    for _ in range(6):
+        await world.start(variables=b'{"text": "' + b"x" * 1_000 + b'"}')
+    requests = [ClaimRequest(name, ("a",), 3, 1_000, f"token-{name}", 2_500) for name in ("anna", "bob")]
+    handed = await world.store.claim(requests, world.now_ms)
+    assert [len(jobs) for jobs in handed] == [2, 2]
+    leases = await world.store.reads.leases([claimed.job for jobs in handed for claimed in jobs])
+    assert {claimed.job: claimed.lease_token for jobs in handed for claimed in jobs} == {
+        job: lease.token for job, lease in leases.items()
+    }
+    assert len(await world.claim("a")) == 2
+
+
+async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overheard):
+    """Between a claim's two statements another engine may have let its leases run out and given the jobs away."""
+    for _ in range(3):
+        await world.start(variables=b'{"text": "' + b"x" * 1_000 + b'"}')
+
+    async def interfere(how, statement, arguments, asked=overheard.asked):
+        if statement.startswith("UPDATE job"):
+            await overheard.connection.execute("UPDATE job SET worker_id = 'other', lease_token = 'theirs'")
+        return await asked(how, statement, arguments)
+
+    overheard.asked = interfere
+    await world.claim("a", max_bytes=1_500)
+    overheard.connection.terminate()
+    jobs = await world.store.reads.rows("due_leases", world.now_ms + 60_000, 10)
+    leases = await world.store.reads.leases([JobRef(*row) for row in jobs])
+    assert {lease.token for lease in leases.values()} == {"theirs"}
+    assert len(leases) == 3

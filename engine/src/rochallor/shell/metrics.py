@@ -113,7 +113,7 @@ class Metrics:
                     self.timers_late.observe(max(0, change.committed.at_ms - event.due_ms) / 1000)
 
     def transacted(self, kind: str, took_s: float, locked_s: float | None = None) -> None:
-        """Count a committed transaction for `commands` or `claims`: its seconds, and those until its rows were locked."""
+        """Count a transaction of `commands` or `claims`: its seconds, and how many until its rows were locked."""
         self.transaction_seconds.labels(kind).observe(took_s)
         if locked_s is not None:
             self.lock_wait_seconds.labels(kind).observe(locked_s)

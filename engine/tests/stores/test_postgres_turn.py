@@ -9,7 +9,7 @@ from rochallor.core.errors import Unavailable
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.core.variables import parse_variables
-from rochallor.ports import ClaimRequest, StoreConflict
+from rochallor.ports import ClaimRequest, StoreConflict, Wanted
 from rochallor.stores.postgres import PostgresStore
 
 FOREVER_S = 1e9
@@ -69,15 +69,29 @@ def done(world, instance, claimed):
     return world.change(instance, command, lease=lease)
 
 
-async def test_a_claim_and_a_report_are_one_statement_each(world, overheard):
-    """Neither begins a transaction; a start, which is two statements, does."""
-    instance = await world.start()
-    assert (overheard.words[0], overheard.words[-1]) == ("BEGIN", "COMMIT")
+async def test_a_start_a_claim_and_a_report_are_one_statement_each(world, overheard):
+    """None of them begins a transaction; a start that takes a business key, which is two statements, does."""
+    await world.start()
     overheard.words.clear()
-    [claimed] = await world.claim("a")
-    await world.save(done(world, instance, claimed))
-    assert overheard.words == ["WITH", "WITH"]
-    assert await world.claim("b")
+    instance = await world.start(business_key="order-1")
+    assert overheard.words == ["BEGIN", "WITH", "INSERT", "COMMIT"]
+    overheard.words.clear()
+    other = await world.start()
+    first, _, last = await world.claim("a")
+    await world.save(done(world, other, last))
+    assert overheard.words == ["WITH", "WITH", "WITH"]
+    assert [claimed.job.instance_id for claimed in await world.claim("b")] == [other.id]
+    assert instance.id not in {first.job.instance_id, other.id}
+
+
+async def test_to_look_for_the_newest_version_needs_no_transaction(world, overheard):
+    """Nothing else has to be read for most starts, so they are two statements in all."""
+    await world.start()
+    overheard.words.clear()
+    async with world.store.transaction() as tx:
+        assert (await tx.load(Wanted(latest=frozenset({"nowhere"})))).latest == {}
+        await tx.save([world.started()], last=True)
+    assert overheard.words == ["SELECT", "WITH"]
 
 
 async def test_claims_for_different_types_are_one_transaction(world, overheard):

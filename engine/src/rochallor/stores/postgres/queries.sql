@@ -46,12 +46,22 @@ FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::
      AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
              retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent);
 
--- The four statements above in one, because a round trip costs as much as the rows of ten jobs: what nearly every batch
+-- The five statements above in one, because a round trip costs as much as the rows of ten jobs: what nearly every batch
 -- does. All parts see the tables as they were before, so no job may be deleted and queued again at the same place; and
 -- they run in this order, so instances are locked before jobs. It fails unless as many instances moved as it is told: it
 -- may be a transaction by itself, and then nobody could undo it.
 -- name: advance
-WITH moved AS (
+WITH started AS (
+    INSERT INTO instance (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
+                          status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables)
+    SELECT id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
+           status, completed_at_ms, failure_reason, child_instance_id, revision, state, decode(variables, 'base64')
+    FROM unnest($31::text::text[], $32::text::text[], $33::text::bigint[], $34::text::text[], $35::text::text[],
+                $36::text::bigint[], $37::text::text[], $38::text::bigint[], $39::text::text[], $40::text::text[],
+                $41::text::bigint[], $42::text::text[], $43::text::text[])
+         AS new (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
+                 status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables)
+), moved AS (
     UPDATE instance
     SET status = new.status, completed_at_ms = new.completed_at_ms, failure_reason = new.failure_reason,
         child_instance_id = new.child_instance_id, revision = new.revision, state = new.state,
@@ -78,8 +88,8 @@ WITH moved AS (
          AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
                  retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
 )
-SELECT CASE WHEN count(*) = $31::bigint THEN count(*)
-            ELSE (count(*) || ' instances moved: ' || $32::text)::bigint  -- no number: an error, and nothing is done
+SELECT CASE WHEN count(*) = $44::bigint THEN count(*)
+            ELSE (count(*) || ' instances moved: ' || $45::text)::bigint  -- no number: an error, and nothing is done
        END FROM moved;
 
 -- name: delete_step_timers

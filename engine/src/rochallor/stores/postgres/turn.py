@@ -33,7 +33,7 @@ class Turn:
         return self._connection
 
     async def alone(self) -> Any:
-        """Return the connection for the last statement, outside of a transaction if none was needed so far."""
+        """Return the connection for a statement that can do without a transaction; in one, if one has begun."""
         if self._connection is not None or not self._fresh:
             return await self.within()
         return await self._line.get()

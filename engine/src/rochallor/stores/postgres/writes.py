@@ -22,7 +22,7 @@ from rochallor.stores.postgres.connect import OUTDATED, translated
 from rochallor.stores.postgres.turn import Turn
 from rochallor.stores.projections import Batch, instance_of, project
 
-ADVANCE = {"update_instance": 9, "insert_event": 6, "delete_job": 2, "insert_job": 13}
+ADVANCE = {"update_instance": 9, "insert_event": 6, "delete_job": 2, "insert_job": 13, "insert_instance": 13}
 """What `advance` does in one: statements, and how many columns each has."""
 
 _NOBODY_KNOWS_HOW_MANY = 1 << 32
@@ -44,7 +44,7 @@ class PostgresTransaction:
         instances = await self._rows("load_instance", sorted(wanted.instances)) if wanted.instances else []
         leases = await self._rows("load_lease", *_columns(wanted.jobs)) if wanted.jobs else []
         keys = await self._rows("load_key", *_columns(wanted.keys)) if wanted.keys else []
-        latest = await self._rows("latest_version", list(wanted.latest)) if wanted.latest else []
+        latest = await self._latest(wanted.latest) if wanted.latest else []
         return Loaded(
             instances={row[0]: instance_of(row[1], row[2]) for row in instances},
             leases={JobRef(row[0], row[1], row[2]): Lease(row[3], row[4], row[5]) for row in leases},
@@ -124,6 +124,13 @@ class PostgresTransaction:
         """Return how often a chain was tried, None when none waits."""
         rows = await self._rows("chain_attempts", parent_id)
         return rows[0][0] if rows else None
+
+    async def _latest(self, definition_ids: Collection[str]) -> list[Any]:
+        """Return versions. Nothing is locked for it, so it needs no transaction; most starts read nothing else."""
+        with translated():
+            connection = await self._turn.alone()
+            rows: list[Any] = await connection.fetch(SQL["latest_version"], list(definition_ids))
+        return rows
 
     async def _rows(self, name: str, *parameters: Any) -> list[Any]:
         with translated():

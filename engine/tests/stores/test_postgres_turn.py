@@ -163,6 +163,23 @@ async def test_heavy_jobs_are_leased_to_those_who_get_them(world):
     assert len(await world.claim("a")) == 2
 
 
+async def test_other_engines_hear_of_what_a_claim_leaves(world, monkeypatch):
+    """Jobs that were queued since the last claim and not taken, and those it looked at and had to leave."""
+    told = []
+    monkeypatch.setattr(world.store.signals, "publish", lambda **news: told.append(set(news["job_types"])))
+    for _ in range(3):
+        await world.start(variables=b'{"text": "' + b"x" * 1_000 + b'"}')
+    told.clear()
+    await world.store.claim([], world.now_ms)
+    await world.claim("a", max_bytes=2_500)
+    await world.claim("a")
+    await world.start()
+    await world.claim("a")
+    await world.start()
+    await world.claim("b")
+    assert told == [{"a"}, {"a"}, set(), set(), set(), set(), {"a"}]
+
+
 async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overheard):
     """Between a claim's two statements another engine may have let its leases run out and given the jobs away."""
     for _ in range(3):

@@ -64,7 +64,7 @@ class PostgresStore:
         self.signals = PostgresSignals(self._line(KEEPER, "signals"), secrets.token_hex(8))
         self._answered_s = -FRESH_S
         self._watermark = Watermark()
-        self._left_over: Counter[str] = Counter()
+        self._queued: Counter[str] = Counter()
         self._is_open = False
 
     def _line(self, session: dict[str, str], purpose: str) -> Line:
@@ -103,7 +103,7 @@ class PostgresStore:
         async with self._turn_at_writer() as turn:
             tx = PostgresTransaction(turn, unique_keys=self._unique_keys)
             yield tx
-        self._left_over.update(tx.queued)
+        self._queued.update(tx.queued)
         self._watermark.forget(tx.ripened)
         self._keeper.dirt += tx.touched_jobs
         self.signals.publish(job_types=(), instances=tx.changed)
@@ -111,6 +111,7 @@ class PostgresStore:
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs that no other engine is looking at; what is left, other engines hear of."""
         claimed: list[list[ClaimedJob]] = []
+        left: set[str] = set()
         if requests:
             async with self._turn_at_writer() as turn:
                 claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
@@ -118,10 +119,10 @@ class PostgresStore:
                     claimed = await claims.claim(requests, now_ms)
             self._watermark.move(claims.places)
             self._keeper.dirt += claims.taken.total()
-            self._left_over.subtract(claims.taken)
-            self._left_over.update(claims.left)
-        self.signals.publish(job_types=+self._left_over, instances=())
-        self._left_over.clear()
+            self._queued.subtract(claims.taken)
+            left = claims.left
+        self.signals.publish(job_types=left | (+self._queued).keys(), instances=())
+        self._queued.clear()
         return claimed
 
     @asynccontextmanager

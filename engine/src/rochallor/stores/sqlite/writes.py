@@ -45,7 +45,7 @@ class SqliteTransaction:
             latest={key: row[0] for key, row in latest.items() if row and row[0] is not None},
         )
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:  # noqa: ARG002 the end is the store's
+    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:  # noqa: ARG002 - only the context's end commits here
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         with translated():
             for name, rows in project(changes, unique_keys=self._unique_keys).statements():

@@ -14,6 +14,8 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol, runtime_checkable
 
+import msgspec
+
 from rochallor.core.events import Committed
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Instance, Lease
@@ -45,7 +47,7 @@ class Loaded(NamedTuple):
     latest: dict[str, int]
 
 
-class Change(NamedTuple):
+class Change(msgspec.Struct, frozen=True):
     """One command's effect: its events, and the state after them. Changes of one instance come in revision order."""
 
     committed: Committed
@@ -66,7 +68,7 @@ class ClaimRequest(NamedTuple):
     max_bytes: int
 
 
-class ClaimedJob(NamedTuple):
+class ClaimedJob(msgspec.Struct, frozen=True):
     """A job as it is handed out. `variables` is the instance's map at this moment, as JSON.
 
     `created_at_ms`: when this delivery was queued; `ready_at_ms`: from when on it could be had. `traceparent` is the

@@ -49,7 +49,7 @@ def test_a_completion_replaces_the_job(world):
     first = world.started()
     rows = groups(completion(world, first))
     assert rows["delete_job"] == [(first.after.id, 1)]
-    assert [row.step_seq for row in rows["insert_job"]] == [2]
+    assert [row[:3] for row in rows["insert_job"]] == [(first.after.id, 2, 1)]
     assert rows["update_instance"][0][-2:] == (first.after.id, 1)
 
 

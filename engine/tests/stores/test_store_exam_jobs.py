@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from rochallor.core import commands as cmd
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
@@ -212,7 +213,7 @@ async def test_a_retried_job_is_a_new_delivery_at_the_tail(world):
     await world.fail(claimed.job)
     first, second = await world.claim("a")
     assert first.job.instance_id == other.id
-    assert second.job == claimed.job._replace(delivery=2)
+    assert second.job == replace(claimed.job, delivery=2)
     assert (second.retries_remaining, second.created_at_ms) == (1, world.now_ms)
 
 

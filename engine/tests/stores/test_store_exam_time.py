@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 from rochallor.core import commands as cmd
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
@@ -88,7 +89,7 @@ async def test_an_expired_job_is_delivered_anew(world):
     await world.do(cmd.ExpireLease(instance_id=instance.id, job=claimed.job))
     assert await due(world) == Due()
     [again] = await world.claim("a", worker="other")
-    assert (again.job, again.retries_remaining) == (claimed.job._replace(delivery=2), claimed.retries_remaining)
+    assert (again.job, again.retries_remaining) == (replace(claimed.job, delivery=2), claimed.retries_remaining)
 
 
 async def test_a_delayed_job_waits_until_it_is_ripe(world):
@@ -103,7 +104,7 @@ async def test_a_delayed_job_waits_until_it_is_ripe(world):
     assert await due(world) == Due(ripe=True)
     assert await ripen(world) == ["a"]
     assert await due(world) == Due()
-    assert [job.job for job in await world.claim("a")] == [claimed.job._replace(delivery=2)]
+    assert [job.job for job in await world.claim("a")] == [replace(claimed.job, delivery=2)]
 
 
 async def test_ripening_names_each_type_once(world):

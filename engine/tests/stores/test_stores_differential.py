@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 
 import pytest
+from msgspec.structs import replace
 from rochallor.core import commands as cmd
 from rochallor.core.apply import fold
 from rochallor.core.errors import WorkflowError
@@ -47,7 +48,7 @@ class Tape:
             *types, max_jobs=self.chance.randrange(1, 5), lease_ms=2_000, max_bytes=self.chance.choice((30, 10_000))
         )
         self.held += [claimed.job for claimed in jobs]
-        return [claimed._replace(instance=claimed.instance()) for claimed in jobs]
+        return [replace(claimed, instance=claimed.instance()) for claimed in jobs]
 
     async def complete(self):
         payload = b'{"r": %d}' % self.chance.randrange(9)

@@ -7,8 +7,9 @@ that. So a rule never hides here: whatever has to be decided was decided before 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from copy import copy
 from typing import Any
+
+from msgspec.structs import replace
 
 from rochallor.core import events as ev
 from rochallor.core.model import (
@@ -145,8 +146,8 @@ def _instance_completed(instance: Instance, _event: ev.InstanceCompleted, at_ms:
 def _instance_failed(instance: Instance, event: ev.InstanceFailed, at_ms: int) -> None:
     instance.frozen = Frozen(
         failed=event.seq,
-        steps=tuple(copy(step) for step in instance.open.values()),
-        activations=tuple(copy(activation) for activation in instance.activations.values()),
+        steps=tuple(replace(step) for step in instance.open.values()),
+        activations=tuple(replace(activation) for activation in instance.activations.values()),
         pending=event.pending,
     )
     _end(instance, InstanceStatus.FAILED, at_ms, event.reason)
@@ -159,7 +160,7 @@ def _instance_cancelled(instance: Instance, event: ev.InstanceCancelled, at_ms: 
 def _instance_reopened(instance: Instance, event: ev.InstanceReopened, _at_ms: int) -> None:
     frozen = instance.frozen
     assert frozen is not None
-    instance.activations = {activation.id: copy(activation) for activation in frozen.activations}
+    instance.activations = {activation.id: replace(activation) for activation in frozen.activations}
     instance.status = InstanceStatus.ACTIVE
     instance.completed_at_ms = instance.failure_reason = instance.frozen = None
     instance.variables.update(event.variables)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import msgspec
 
 from rochallor.core.model import Lease
@@ -18,7 +16,7 @@ class Rules(msgspec.Struct, frozen=True):
     jobs_are_leased: bool = True
 
 
-class Context(NamedTuple):
+class Context(msgspec.Struct, frozen=True):
     """`entropy` is a fresh 64-bit number; `lease` is of the job a report is about, `key_holder` of the key wanted."""
 
     now_ms: int

@@ -7,14 +7,15 @@ a job finds its instance without an index, and a late one is told from a made-up
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+
+import msgspec
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BITS = 80
 _JOB_ID = re.compile(r"([^-]{26})-([1-9][0-9]{0,11})-([1-9][0-9]{0,11})", re.DOTALL)
 
 
-class JobRef(NamedTuple):
+class JobRef(msgspec.Struct, frozen=True, order=True, gc=False):
     """The parts of a job id: instance, sequence number of the step execution, delivery (from 1)."""
 
     instance_id: str

@@ -8,7 +8,9 @@ result that breaks the step's schema fails the instance for good *and* is refuse
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
+
+import msgspec
 
 from rochallor.core import commands as cmd
 from rochallor.core import events as ev
@@ -22,7 +24,7 @@ from rochallor.core.reports import Verdict
 from rochallor.core.run import Run
 
 
-class Outcome(NamedTuple):
+class Outcome(msgspec.Struct, frozen=True):
     """A command's result: the new state, what happened (possibly nothing), the verdict on a report, the refusal."""
 
     instance: Instance

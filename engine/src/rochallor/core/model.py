@@ -9,10 +9,10 @@ the tokens it made carry its number, and its join counts tokens of that activati
 
 from __future__ import annotations
 
-from copy import copy
 from enum import Enum
 
 import msgspec
+from msgspec.structs import replace
 
 from rochallor.core.definition.model import StepType
 from rochallor.core.variables import Variables
@@ -156,13 +156,14 @@ class Instance(msgspec.Struct, omit_defaults=True):
 
     def copy(self) -> Instance:
         """Return a state that can be changed without touching this one."""
-        twin = copy(self)
-        twin.variables = dict(self.variables)
-        twin.open = {seq: copy(step) for seq, step in self.open.items()}
-        twin.activations = {key: copy(activation) for key, activation in self.activations.items()}
-        twin.visits = dict(self.visits)
-        twin.task_outcomes = dict(self.task_outcomes)
-        return twin
+        return replace(
+            self,
+            variables=self.variables.copy(),
+            open={seq: replace(step) for seq, step in self.open.items()},
+            activations={key: replace(activation) for key, activation in self.activations.items()},
+            visits=self.visits.copy(),
+            task_outcomes=self.task_outcomes.copy(),
+        )
 
     @property
     def current_step_ids(self) -> list[str]:

@@ -136,6 +136,9 @@ class Run:
             return
         if not instance.open:
             self.emit(ev.InstanceCompleted())
-        elif all(step.step_type is StepType.JOIN_GATEWAY for step in instance.open.values()):
-            waiting = next(iter(instance.open.values()))
-            self.fail(waiting, f"JoinStarved: join '{waiting.step_id}' waits for tokens that no longer exist")
+            return
+        for step in instance.open.values():
+            if step.step_type is not StepType.JOIN_GATEWAY:
+                return
+        waiting = next(iter(instance.open.values()))
+        self.fail(waiting, f"JoinStarved: join '{waiting.step_id}' waits for tokens that no longer exist")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import NamedTuple
 
+import msgspec
+
 from rochallor.core.commands import Command, CompleteJob, ExpireLease, FailJob, StartInstance
 from rochallor.core.context import Context, Rules
 from rochallor.core.definition.model import Definition
@@ -32,7 +34,7 @@ class Moment(NamedTuple):
     entropy: int
 
 
-class Cause(NamedTuple):
+class Cause(msgspec.Struct, frozen=True):
     """Why a change was made: its command, and the state before it (None for a start)."""
 
     command: Command

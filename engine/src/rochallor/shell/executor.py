@@ -14,8 +14,9 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
+import msgspec
 import structlog
 
 from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable, WorkflowError
@@ -39,7 +40,7 @@ AfterCommit = Callable[[Desk], None]
 AfterClaim = Callable[[Sequence[int]], None]
 
 
-class Submission(NamedTuple):
+class Submission(msgspec.Struct, frozen=True):
     """Work and where its answer goes."""
 
     work: Work[Any]

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
+
+import msgspec
+from msgspec import Raw
 
 from rochallor.access import ANYBODY, Caller
 from rochallor.core import commands as cmd
@@ -66,7 +69,8 @@ class JobDesk:
         caller: Caller = ANYBODY,
     ) -> None:
         """Report a job's success. Late and repeated reports succeed and change nothing."""
-        await self._report(self._complete(job_id, worker_id, variables, lease_token, caller), job_id, caller)
+        command = self._complete(_job(job_id), checks.worker(worker_id), variables, lease_token, caller)
+        await self._report(command, job_id, caller)
 
     async def fail_job(
         self,
@@ -84,7 +88,7 @@ class JobDesk:
         failed = JobFailed(
             error_message=message, retryable=retryable, retry_after_ms=retry_after_ms, error_code=error_code
         )
-        command = _failure(job_id, checks.worker(worker_id), failed, lease_token, caller)
+        command = _failure(_job(job_id), checks.worker(worker_id), failed, lease_token, caller)
         await self._report(command, job_id, caller)
 
     async def report_jobs(
@@ -118,15 +122,14 @@ class JobDesk:
         return min(max(poll.wait_ms or 0, 0), self.settings.max_wait_ms)
 
     def _complete(
-        self, job_id: str, worker_id: str, variables: bytes | None, lease_token: str, caller: Caller
+        self, job: JobRef, worker_id: str, variables: bytes | Raw | None, lease_token: str, caller: Caller
     ) -> cmd.CompleteJob:
-        job = _job(job_id)
         return cmd.CompleteJob(
             instance_id=job.instance_id,
             actor=caller.name or worker_id,
             traceparent=traces.current(),
             job=job,
-            worker_id=checks.worker(worker_id),
+            worker_id=worker_id,
             variables=parse_variables(variables, pointer="/variables"),
             lease_token=lease_token,
         )
@@ -146,34 +149,33 @@ class JobDesk:
         existed = delivered(await self._reads.history(job.instance_id), job)
         return Verdict.STALE if existed else Verdict.NOT_FOUND
 
-    def _enqueue(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> _Pending:
+    def _enqueue(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> _Pending | OutcomeResult:
         """Queue one outcome; what is wrong with it already is its own answer, not the batch's."""
         try:
-            work = _within(self._work(outcome, worker_id, caller), _job(outcome.job_id), caller)
+            job = _job(outcome.job_id)
+            work = _within(self._work(outcome, job, worker_id, caller), job, caller)
         except WorkflowError as error:
             status = "NOT_FOUND" if isinstance(error, NotFound) else "REJECTED"
-            return _Pending(outcome, OutcomeResult(job_id=outcome.job_id, status=status, message=error.message))
-        return _Pending(outcome, self.executor.enqueue(work))
+            return OutcomeResult(job_id=outcome.job_id, status=status, message=error.message)
+        return _Pending(outcome.job_id, job, self.executor.enqueue(work))
 
-    def _work(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> Work[Outcome | int | None]:
+    def _work(self, outcome: JobOutcome, job: JobRef, worker_id: str, caller: Caller) -> Work[Outcome | int | None]:
         token = outcome.lease_token or ""
         told = [part for part in (outcome.completed, outcome.failed, outcome.extend) if part is not None]
         if len(told) != 1:
             raise BadRequest("an outcome has exactly one of completed, failed and extend")
         if outcome.completed is not None:
-            raw = outcome.completed.variables
-            result = bytes(raw) if raw is not None else None
-            return Do(self._complete(outcome.job_id, worker_id, result, token, caller))
+            return Do(self._complete(job, worker_id, outcome.completed.variables, token, caller))
         if outcome.failed is not None:
-            return Do(_failure(outcome.job_id, worker_id, outcome.failed, token, caller))
+            return Do(_failure(job, worker_id, outcome.failed, token, caller))
         assert outcome.extend is not None
         lease_ms = checks.lease_ms(outcome.extend.lease_seconds, self.settings)
-        return Extend(_job(outcome.job_id), worker_id, token, lease_ms)
+        return Extend(job, worker_id, token, lease_ms)
 
-    async def _result(self, pending: _Pending) -> OutcomeResult:
-        job_id = pending.outcome.job_id
-        if isinstance(pending.answer, OutcomeResult):
-            return pending.answer
+    async def _result(self, pending: _Pending | OutcomeResult) -> OutcomeResult:
+        if isinstance(pending, OutcomeResult):
+            return pending
+        job_id = pending.job_id
         try:
             answer = await pending.answer
         except Forbidden as error:
@@ -181,17 +183,18 @@ class JobDesk:
         if isinstance(answer, Outcome):
             if answer.error is not None:
                 return OutcomeResult(job_id=job_id, status="REJECTED", message=answer.error.message)
-            return OutcomeResult(job_id=job_id, status=(await self._settled(answer, _job(job_id))).value)
+            return OutcomeResult(job_id=job_id, status=(await self._settled(answer, pending.job)).value)
         if answer is None:
             return OutcomeResult(job_id=job_id, status="STALE", message="the lease is not this worker's any more")
         return OutcomeResult(job_id=job_id, status="ACCEPTED", lock_expires_at=moment(answer))
 
 
-class _Pending(NamedTuple):
-    """A reported outcome and its answer: known at once, or once it is committed."""
+class _Pending(msgspec.Struct, frozen=True):
+    """A reported outcome that is queued; its answer is known once it is committed."""
 
-    outcome: JobOutcome
-    answer: OutcomeResult | Awaitable[Outcome | int | None]
+    job_id: str
+    job: JobRef
+    answer: Awaitable[Outcome | int | None]
 
 
 def _within(work: Work[T], job: JobRef, caller: Caller) -> Work[T]:
@@ -199,10 +202,9 @@ def _within(work: Work[T], job: JobRef, caller: Caller) -> Work[T]:
     return work if caller.job_types is None else OfTypes(work, job, caller)
 
 
-def _failure(job_id: str, worker_id: str, failed: JobFailed, lease_token: str, caller: Caller) -> cmd.FailJob:
+def _failure(job: JobRef, worker_id: str, failed: JobFailed, lease_token: str, caller: Caller) -> cmd.FailJob:
     if failed.retry_after_ms is not None and failed.retry_after_ms < 0:
         raise BadRequest("retryAfterMs must be 0 or more")
-    job = _job(job_id)
     return cmd.FailJob(
         instance_id=job.instance_id,
         actor=caller.name or worker_id,

@@ -14,7 +14,8 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+
+import msgspec
 
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Instance, Lease
@@ -25,7 +26,7 @@ _BESIDE_VARIABLES = 2_048
 """About what an instance takes in memory beside its variables' JSON."""
 
 
-class Known(NamedTuple):
+class Known(msgspec.Struct, frozen=True):
     """An instance in flight and the leases of its open jobs. Nobody else holds a delivery that was leased once."""
 
     revision: int

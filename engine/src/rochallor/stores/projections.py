@@ -10,10 +10,10 @@ What would break it: reading a clock, asking a store, or deciding anything. An e
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from copy import copy
 from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import astuple, replace
 
 from rochallor.core import events as ev
 from rochallor.core.events import Committed
@@ -22,7 +22,7 @@ from rochallor.core.variables import Variables, encode_variables
 from rochallor.ports import Change
 
 
-class JobRow(NamedTuple):
+class JobRow(msgspec.Struct, frozen=True):
     """A job that can be claimed (`delayed`: from `ready_at_ms` on), with what a worker is told about it."""
 
     instance_id: str
@@ -91,7 +91,7 @@ class ChainRow(NamedTuple):
     due_at_ms: int
 
 
-class Write(NamedTuple):
+class Write(msgspec.Struct, frozen=True):
     """An instance after its last change; `before` is the revision the store must still have, 0 for a new one."""
 
     before: int
@@ -119,7 +119,7 @@ class Batch:
 
     def add(self, change: Change) -> None:
         """Take in one command's effect."""
-        committed, after = change
+        committed, after = change.committed, change.after
         self.events.append(committed)
         earlier = self.writes.get(after.id)
         self.writes[after.id] = Write(earlier.before if earlier else committed.revision - 1, after)
@@ -132,7 +132,7 @@ class Batch:
         yield "update_instance", [_changed_row(write) for write in self.writes.values() if write.before]
         yield "insert_event", [event_row(committed) for committed in self.events]
         yield "delete_job", list(self.jobs_gone)
-        yield "insert_job", list(self.jobs.values())
+        yield "insert_job", [astuple(job) for job in self.jobs.values()]
         yield "delete_step_timers", list(self.timer_steps_gone)
         yield "delete_timer", list(self.timers_gone)
         yield "insert_timer", [timer for timers in self.timers.values() for timer in timers.values()]
@@ -170,7 +170,7 @@ def _end(batch: Batch, change: Change, _event: object) -> None:
 
 
 def _queue(batch: Batch, change: Change, event: ev.JobCreated | ev.JobRetried | ev.JobExpired) -> None:
-    committed, after = change
+    committed, after = change.committed, change.after
     place = (after.id, event.seq)
     if batch.jobs.pop(place, None) is None and not isinstance(event, ev.JobCreated):
         batch.jobs_gone[place] = None
@@ -192,7 +192,7 @@ def _queue(batch: Batch, change: Change, event: ev.JobCreated | ev.JobRetried | 
 
 
 def _open_task(batch: Batch, change: Change, event: ev.UserTaskOpened) -> None:
-    committed, after = change
+    committed, after = change.committed, change.after
     batch.tasks[after.id, event.seq] = TaskRow(
         instance_id=after.id,
         seq=event.seq,
@@ -238,7 +238,7 @@ def _close_task(batch: Batch, change: Change, event: ev.StepClosed) -> None:
 
 
 def _ask_for_next(batch: Batch, change: Change, event: ev.ChainRequested) -> None:
-    committed, after = change
+    committed, after = change.committed, change.after
     batch.chains[after.id] = ChainRow(after.id, event.next_workflow_id, after.business_key, committed.at_ms)
 
 
@@ -279,9 +279,7 @@ _decode_variables = msgspec.json.Decoder(Variables).decode
 
 def state_text(instance: Instance) -> str:
     """Return an instance as JSON text without its variables, which have a column of their own."""
-    bare = copy(instance)
-    bare.variables = {}
-    return msgspec.json.encode(bare).decode()
+    return msgspec.json.encode(replace(instance, variables={})).decode()
 
 
 def instance_of(state: str, variables: bytes) -> Instance:

@@ -19,6 +19,8 @@ from functools import partial
 from operator import itemgetter
 from typing import Any
 
+from msgspec.structs import replace
+
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
@@ -100,7 +102,7 @@ class Claims:
                 handed[turn].append(_claimed(row, group[turn], now_ms))
         else:
             handed = await self._weighed(rows, turns, group, now_ms)
-        self._note(rows, {job.job for jobs in handed for job in jobs})
+        self._note(rows, {(job.job.instance_id, job.job.seq) for jobs in handed for job in jobs})
         return handed
 
     async def _oldest(
@@ -146,13 +148,13 @@ class Claims:
         read = {row[0]: (row[1], row[2], row[3]) for row in await self._connection.fetch(SQL["read_claimed"], taken)}
         return [[_with_instance(job, *read[job.job.instance_id]) for job in jobs] for jobs in handed]
 
-    def _note(self, rows: Sequence[Any], handed: set[JobRef]) -> None:
+    def _note(self, rows: Sequence[Any], handed: set[tuple[str, int]]) -> None:
         """Remember where each type's queue begins now: behind what was handed out, before what was not."""
         behind: dict[str, int] = {}
         left: set[str] = set()
         for row in rows:
             job_type = row[5]
-            if (row[2], row[3], row[4]) not in handed:
+            if (row[2], row[3]) not in handed:
                 left.add(job_type)
                 continue
             self.taken[job_type] += 1
@@ -183,7 +185,7 @@ def _not_read() -> Instance:
 
 
 def _with_instance(job: ClaimedJob, variables: bytes, revision: int, state: str) -> ClaimedJob:
-    return job._replace(variables=variables, revision=revision, instance=partial(instance_of, state, variables))
+    return replace(job, variables=variables, revision=revision, instance=partial(instance_of, state, variables))
 
 
 _PLACE = itemgetter(0)
@@ -191,9 +193,18 @@ _PLACE = itemgetter(0)
 
 def _claimed(row: Any, request: ClaimRequest, now_ms: int) -> ClaimedJob:
     variables: bytes = row[14]
-    lease = (now_ms, now_ms + request.lease_ms, request.worker_id, request.lease_token)
-    state = (variables, row[15], partial(instance_of, row[16], variables))
-    return ClaimedJob._make((JobRef(row[2], row[3], row[4]), *row[5:14], *lease, *state))
+    told: tuple[str, str, str, int, str | None, int, int, int, str | None] = row[5:14]  # in the order of its fields
+    return ClaimedJob(
+        JobRef(row[2], row[3], row[4]),
+        *told,
+        locked_at_ms=now_ms,
+        lease_expires_at_ms=now_ms + request.lease_ms,
+        worker_id=request.worker_id,
+        lease_token=request.lease_token,
+        variables=variables,
+        revision=row[15],
+        instance=partial(instance_of, row[16], variables),
+    )
 
 
 def _power_of_two(number: int) -> int:

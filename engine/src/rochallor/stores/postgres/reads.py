@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any
 
 import asyncpg
+from msgspec.structs import astuple
 
 from rochallor.core.errors import Unavailable
 from rochallor.core.events import Committed
@@ -114,7 +115,7 @@ class PostgresReads:
 
     async def leases(self, jobs: Collection[JobRef]) -> dict[JobRef, Lease]:
         """Return who holds those of the jobs that are locked now."""
-        rows = await self.rows("load_lease", *zip(*jobs, strict=True)) if jobs else []
+        rows = await self.rows("load_lease", *zip(*map(astuple, jobs), strict=True)) if jobs else []
         return {JobRef(*row[:3]): Lease(*row[3:]) for row in map(tuple, rows)}
 
     async def instance_ids(self, after: str, limit: int) -> list[str]:

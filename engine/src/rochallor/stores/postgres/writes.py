@@ -12,6 +12,7 @@ from itertools import repeat
 from typing import Any
 
 import asyncpg
+from msgspec.structs import astuple
 
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
@@ -42,7 +43,7 @@ class PostgresTransaction:
     async def load(self, wanted: Wanted) -> Loaded:
         """Return what exists, its instances locked."""
         instances = await self._rows("load_instance", sorted(wanted.instances)) if wanted.instances else []
-        leases = await self._rows("load_lease", *_columns(wanted.jobs)) if wanted.jobs else []
+        leases = await self._rows("load_lease", *_columns(list(map(astuple, wanted.jobs)))) if wanted.jobs else []
         keys = await self._rows("load_key", *_columns(wanted.keys)) if wanted.keys else []
         latest = await self._latest(wanted.latest) if wanted.latest else []
         return Loaded(
@@ -83,7 +84,9 @@ class PostgresTransaction:
     async def extend(self, job: JobRef, lease: Lease) -> bool:
         """Give a locked job another lease; False when it is not locked."""
         with translated():
-            status = await self._execute("extend_lease", lease.worker_id, lease.token, lease.expires_at_ms, *job)
+            status = await self._execute(
+                "extend_lease", lease.worker_id, lease.token, lease.expires_at_ms, *astuple(job)
+            )
         return _count(status) > 0
 
     async def ripen(self, now_ms: int) -> list[str]:

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
+from msgspec.structs import astuple
+
 from rochallor.core.errors import Unavailable
 from rochallor.core.events import Committed, decode_events
 from rochallor.core.ids import JobRef
@@ -98,7 +100,7 @@ class SqliteReads:
 
     async def leases(self, jobs: Collection[JobRef]) -> dict[JobRef, Lease]:
         """Return who holds those of the jobs that are locked now."""
-        found = ((job, self.rows("load_lease", job)) for job in jobs)
+        found = ((job, self.rows("load_lease", astuple(job))) for job in jobs)
         return {job: Lease(*rows[0]) for job, rows in found if rows}
 
     async def instance_ids(self, after: str, limit: int) -> list[str]:

@@ -13,6 +13,8 @@ from heapq import merge
 from itertools import islice
 from typing import Any
 
+from msgspec.structs import astuple
+
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
@@ -35,7 +37,7 @@ class SqliteTransaction:
         """Return what exists; the transaction itself is the lock, there is no other writer."""
         with translated():
             instances = {key: self._one("load_instance", (key,)) for key in wanted.instances}
-            leases = {job: self._one("load_lease", job) for job in wanted.jobs}
+            leases = {job: self._one("load_lease", astuple(job)) for job in wanted.jobs}
             keys = {key: self._one("load_key", key) for key in wanted.keys}
             latest = {key: self._one("latest_version", (key,)) for key in wanted.latest}
         return Loaded(
@@ -70,7 +72,7 @@ class SqliteTransaction:
 
     async def extend(self, job: JobRef, lease: Lease) -> bool:
         """Give a locked job another lease; False when it is not locked."""
-        row = (lease.worker_id, lease.token, lease.expires_at_ms, *job)
+        row = (lease.worker_id, lease.token, lease.expires_at_ms, *astuple(job))
         with translated():
             return self._writer.execute(SQL["extend_lease"], row).rowcount > 0
 

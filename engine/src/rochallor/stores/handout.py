@@ -10,14 +10,15 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice, repeat, zip_longest
-from typing import NamedTuple
+
+import msgspec
 
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
 
 
-class Ready(NamedTuple):
+class Ready(msgspec.Struct, frozen=True):
     """A job that may be handed out now. `order` is its place in the queue over all types."""
 
     order: int
@@ -33,7 +34,7 @@ class Ready(NamedTuple):
     traceparent: str | None
 
 
-class Snapshot(NamedTuple):
+class Snapshot(msgspec.Struct, frozen=True):
     """An instance at this moment: its variables as JSON, its revision, and how to decode all of it."""
 
     variables: bytes
@@ -60,7 +61,16 @@ class _Taker:
         self.room -= len(snapshot.variables)
         self.jobs.append(
             ClaimedJob(
-                *ready[1:],
+                job=ready.job,
+                job_type=ready.job_type,
+                step_id=ready.step_id,
+                definition_id=ready.definition_id,
+                definition_version=ready.definition_version,
+                business_key=ready.business_key,
+                retries_remaining=ready.retries_remaining,
+                created_at_ms=ready.created_at_ms,
+                ready_at_ms=ready.ready_at_ms,
+                traceparent=ready.traceparent,
                 locked_at_ms=now_ms,
                 lease_expires_at_ms=now_ms + self.request.lease_ms,
                 worker_id=self.request.worker_id,

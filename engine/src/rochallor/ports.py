@@ -47,7 +47,7 @@ class Loaded(NamedTuple):
     latest: dict[str, int]
 
 
-class Change(msgspec.Struct, frozen=True):
+class Change(msgspec.Struct, frozen=True, gc=False):
     """One command's effect: its events, and the state after them. Changes of one instance come in revision order."""
 
     committed: Committed
@@ -68,7 +68,7 @@ class ClaimRequest(NamedTuple):
     max_bytes: int
 
 
-class ClaimedJob(msgspec.Struct, frozen=True):
+class ClaimedJob(msgspec.Struct, frozen=True, gc=False):
     """A job as it is handed out. `variables` is the instance's map at this moment, as JSON.
 
     `created_at_ms`: when this delivery was queued; `ready_at_ms`: from when on it could be had. `traceparent` is the

@@ -14,7 +14,7 @@ from rochallor.core.variables import Variables
 SYSTEM = "engine"
 
 
-class Command(msgspec.Struct, frozen=True, kw_only=True):
+class Command(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What all commands have: the instance, who asks, and the trace that the request is part of (W3C)."""
 
     instance_id: str

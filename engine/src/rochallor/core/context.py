@@ -16,7 +16,7 @@ class Rules(msgspec.Struct, frozen=True):
     jobs_are_leased: bool = True
 
 
-class Context(msgspec.Struct, frozen=True):
+class Context(msgspec.Struct, frozen=True, gc=False):
     """`entropy` is a fresh 64-bit number; `lease` is of the job a report is about, `key_holder` of the key wanted."""
 
     now_ms: int

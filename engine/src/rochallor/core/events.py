@@ -18,7 +18,7 @@ from rochallor.core.model import Pending, Token
 from rochallor.core.variables import Variables
 
 
-class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, tag_field="event"):
+class Event(msgspec.Struct, frozen=True, omit_defaults=True, tag=True, tag_field="event", gc=False):
     """The base of all events; the tag is the class name."""
 
 
@@ -216,7 +216,7 @@ AnyEvent = (
 )
 
 
-class Committed(msgspec.Struct, frozen=True):
+class Committed(msgspec.Struct, frozen=True, gc=False):
     """One command's events, as stored: one append-only row per (instance, revision). `at_ms` is since the epoch."""
 
     instance_id: str

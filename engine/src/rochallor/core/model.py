@@ -52,14 +52,14 @@ class InstanceStatus(str, Enum):
 _TERMINAL = frozenset({InstanceStatus.COMPLETED, InstanceStatus.FAILED, InstanceStatus.CANCELLED})
 
 
-class Token(msgspec.Struct, frozen=True, omit_defaults=True):
+class Token(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A point of control. `extra` marks one that a non-interrupting timer added to its activation."""
 
     activation: int | None = None
     extra: bool = False
 
 
-class Activation(msgspec.Struct, omit_defaults=True):
+class Activation(msgspec.Struct, omit_defaults=True, gc=False):
     """One firing of a parallel gateway: how many tokens belong to it, and how many wait at its join."""
 
     id: int
@@ -69,7 +69,7 @@ class Activation(msgspec.Struct, omit_defaults=True):
     arrived: int = 0
 
 
-class OpenJob(msgspec.Struct, omit_defaults=True):
+class OpenJob(msgspec.Struct, omit_defaults=True, gc=False):
     """The job of an open service task, without its lease: who holds it is the store's business, not history's."""
 
     job_type: str
@@ -80,14 +80,14 @@ class OpenJob(msgspec.Struct, omit_defaults=True):
     expiries: int = 0
 
 
-class OpenTimer(msgspec.Struct, frozen=True, omit_defaults=True):
+class OpenTimer(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """A boundary timer that has not fired. `index` is its place in the step's definition."""
 
     index: int
     due_ms: int
 
 
-class OpenStep(msgspec.Struct, omit_defaults=True):
+class OpenStep(msgspec.Struct, omit_defaults=True, gc=False):
     """A step execution that has not closed. `seq` counts the instance's step executions from 1, in entry order."""
 
     seq: int
@@ -101,14 +101,14 @@ class OpenStep(msgspec.Struct, omit_defaults=True):
     timers: tuple[OpenTimer, ...] = ()
 
 
-class Pending(msgspec.Struct, frozen=True):
+class Pending(msgspec.Struct, frozen=True, gc=False):
     """A token that had left one step and not yet entered the next when the instance failed."""
 
     step_id: str
     token: Token
 
 
-class Frozen(msgspec.Struct):
+class Frozen(msgspec.Struct, gc=False):
     """What was open when the instance failed: what a manual retry brings back."""
 
     failed: int
@@ -117,7 +117,7 @@ class Frozen(msgspec.Struct):
     pending: tuple[Pending, ...] = ()
 
 
-class Lease(msgspec.Struct, frozen=True):
+class Lease(msgspec.Struct, frozen=True, gc=False):
     """Who holds a job. Kept on the job's row only; claims and extensions make no history."""
 
     worker_id: str
@@ -125,7 +125,7 @@ class Lease(msgspec.Struct, frozen=True):
     expires_at_ms: int
 
 
-class Instance(msgspec.Struct, omit_defaults=True):
+class Instance(msgspec.Struct, omit_defaults=True, gc=False):
     """One run of a definition: its open state.
 
     `open` keeps entry order. `visits` counts executions per step id, `task_outcomes` says how the latest execution of

@@ -34,7 +34,7 @@ class Moment(NamedTuple):
     entropy: int
 
 
-class Cause(msgspec.Struct, frozen=True):
+class Cause(msgspec.Struct, frozen=True, gc=False):
     """Why a change was made: its command, and the state before it (None for a start)."""
 
     command: Command
@@ -130,13 +130,13 @@ class Desk:
 
     def _track_work(self, outcome: Outcome) -> None:
         for event in outcome.events:
-            if isinstance(event, TimerScheduled):
-                self.plans.append(event.due_ms)
-            elif isinstance(event, _QUEUED):
+            if isinstance(event, _QUEUED):
                 if event.ready_at_ms <= self.now_ms:
                     self.ready[event.job_type] += 1
                 else:
                     self.plans.append(event.ready_at_ms)
+            elif isinstance(event, TimerScheduled):
+                self.plans.append(event.due_ms)
 
 
 _NOBODY = Instance(id="", definition_id="", definition_version=0, started_at_ms=0)

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Raw
 
 
-class Poll(msgspec.Struct, rename="camel", kw_only=True):
+class Poll(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """A wish for jobs. 0 or absent means the default; `wait_ms` is how long an empty answer may take."""
 
     worker_id: str = ""
@@ -16,13 +16,13 @@ class Poll(msgspec.Struct, rename="camel", kw_only=True):
     wait_ms: int | None = None
 
 
-class JobCompleted(msgspec.Struct, rename="camel", kw_only=True):
+class JobCompleted(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """A success; `variables` is a JSON object or null."""
 
     variables: Raw | None = None
 
 
-class JobFailed(msgspec.Struct, rename="camel", kw_only=True):
+class JobFailed(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """A failure, as the worker tells it."""
 
     error_message: str = ""
@@ -31,13 +31,13 @@ class JobFailed(msgspec.Struct, rename="camel", kw_only=True):
     error_code: str | None = None
 
 
-class LeaseExtension(msgspec.Struct, rename="camel", kw_only=True):
+class LeaseExtension(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """More time for a job that is still being worked on."""
 
     lease_seconds: int | None = None
 
 
-class JobOutcome(msgspec.Struct, rename="camel", kw_only=True):
+class JobOutcome(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """One entry of a report: exactly one of `completed`, `failed`, `extend` is set."""
 
     job_id: str
@@ -47,7 +47,7 @@ class JobOutcome(msgspec.Struct, rename="camel", kw_only=True):
     extend: LeaseExtension | None = None
 
 
-class Report(msgspec.Struct, rename="camel", kw_only=True):
+class Report(msgspec.Struct, rename="camel", kw_only=True, gc=False):
     """Many outcomes, and the next poll, in one round trip."""
 
     worker_id: str = ""

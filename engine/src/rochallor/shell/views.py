@@ -36,7 +36,7 @@ def _second(second: int) -> str:
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-class View(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):
+class View(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):
     """The base of all answers."""
 
 

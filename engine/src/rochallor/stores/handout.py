@@ -18,7 +18,7 @@ from rochallor.core.model import Instance
 from rochallor.ports import ClaimedJob, ClaimRequest
 
 
-class Ready(msgspec.Struct, frozen=True):
+class Ready(msgspec.Struct, frozen=True, gc=False):
     """A job that may be handed out now. `order` is its place in the queue over all types."""
 
     order: int
@@ -34,7 +34,7 @@ class Ready(msgspec.Struct, frozen=True):
     traceparent: str | None
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, gc=False):
     """An instance at this moment: its variables as JSON, its revision, and how to decode all of it."""
 
     variables: bytes

@@ -22,7 +22,7 @@ from rochallor.core.variables import Variables, encode_variables
 from rochallor.ports import Change
 
 
-class JobRow(msgspec.Struct, frozen=True):
+class JobRow(msgspec.Struct, frozen=True, gc=False):
     """A job that can be claimed (`delayed`: from `ready_at_ms` on), with what a worker is told about it."""
 
     instance_id: str
@@ -91,7 +91,7 @@ class ChainRow(NamedTuple):
     due_at_ms: int
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """An instance after its last change; `before` is the revision the store must still have, 0 for a new one."""
 
     before: int

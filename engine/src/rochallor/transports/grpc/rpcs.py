@@ -94,7 +94,9 @@ async def _poll_jobs(engine: Engine, request: pb.PollJobsRequest, call: Any) -> 
     poll = jobs.poll_of(request, call.time_remaining())
     room = jobs.room(engine.settings.poll_bytes, as_json=request.json_variables)
     views = await engine.poll_jobs(poll, default_max_jobs=DEFAULT_MAX_JOBS, max_bytes=room)
-    return pb.PollJobsResponse(jobs=jobs.jobs(views, as_json=request.json_variables))
+    response = pb.PollJobsResponse()
+    jobs.add_jobs(response.jobs, views, as_json=request.json_variables)
+    return response
 
 
 async def _complete_job(engine: Engine, request: pb.CompleteJobRequest, _call: Any) -> Message:
@@ -120,8 +122,10 @@ async def _report_jobs(engine: Engine, request: pb.ReportJobsRequest, call: Any)
     report = jobs.report_of(request, call.time_remaining())
     room = jobs.room(engine.settings.poll_bytes, as_json=request.poll.json_variables)
     view = await engine.report_jobs(report, default_max_jobs=DEFAULT_MAX_JOBS, max_bytes=room)
-    polled = jobs.jobs(view.jobs, as_json=request.poll.json_variables)
-    return pb.ReportJobsResponse(results=map(jobs.result, view.results), jobs=polled)
+    response = pb.ReportJobsResponse()
+    jobs.add_results(response.results, view.results)
+    jobs.add_jobs(response.jobs, view.jobs, as_json=request.poll.json_variables)
+    return response
 
 
 async def _complete_user_task(engine: Engine, request: pb.CompleteUserTaskRequest, _call: Any) -> Message:

@@ -7,7 +7,7 @@ import msgspec
 from rochallor.core.model import Lease
 
 
-class Rules(msgspec.Struct, frozen=True):
+class Rules(msgspec.Struct, frozen=True, gc=False):
     """The settings that change what a command does. Sizes in bytes."""
 
     max_variables_bytes: int = 2 * 1024 * 1024

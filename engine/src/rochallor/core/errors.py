@@ -12,7 +12,7 @@ from typing import ClassVar
 import msgspec
 
 
-class Detail(msgspec.Struct, frozen=True, omit_defaults=True):
+class Detail(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
     """One thing that is wrong, and where: `pointer` is an RFC 6901 JSON pointer into the request body."""
 
     code: str

@@ -3,6 +3,9 @@
 Belongs here: plain structs and how they are copied. A closed step is not here, it is in the events; so the state
 stays as small as the work that is open, however long the instance has lived. Everything is JSON by construction.
 
+`gc=False`, here and wherever a struct holds nothing but values: it cannot lead back to itself, so the garbage collector
+need not look, which is a twentieth of what a job costs. What may hold an error is left to the collector.
+
 Words. A *token* is a point of control: each open step holds one. An *activation* is one firing of a parallel gateway;
 the tokens it made carry its number, and its join counts tokens of that activation, never rows or branches.
 """

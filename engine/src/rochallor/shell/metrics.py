@@ -6,6 +6,7 @@ they count what is durable and nothing else.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -90,27 +91,30 @@ class Metrics:
         )
         ended = {outcome: self.instances_completed.labels(outcome) for outcome in ("completed", "failed", "cancelled")}
         self._steps = {kind: self.steps_executed.labels(kind.value) for kind in StepType}
-        self._count: dict[type, Callable[[Any], None]] = {
-            ev.InstanceStarted: lambda _event: self.instances_started.inc(),
-            ev.StepEntered: lambda event: self._steps[event.step_type].inc(),
-            ev.JobRetried: lambda _event: self.job_retries.inc(),
-            ev.JobExpired: lambda _event: self.job_timeouts.inc(),
-            ev.InstanceCompleted: lambda _event: ended["completed"].inc(),
-            ev.InstanceFailed: lambda _event: ended["failed"].inc(),
-            ev.InstanceCancelled: lambda _event: ended["cancelled"].inc(),
+        self._counters: dict[type, Callable[[Any], Counter]] = {
+            ev.InstanceStarted: lambda _event: self.instances_started,
+            ev.StepEntered: lambda event: self._steps[event.step_type],
+            ev.JobRetried: lambda _event: self.job_retries,
+            ev.JobExpired: lambda _event: self.job_timeouts,
+            ev.InstanceCompleted: lambda _event: ended["completed"],
+            ev.InstanceFailed: lambda _event: ended["failed"],
+            ev.InstanceCancelled: lambda _event: ended["cancelled"],
         }
 
     def committed(self, changes: Sequence[Change], batch: int) -> None:
         """Count a committed batch."""
         if batch:
             self.batch_size.observe(batch)
+        tally: defaultdict[Counter, int] = defaultdict(int)
         for change in changes:
             for event in change.committed.events:
-                count = self._count.get(type(event))
-                if count is not None:
-                    count(event)
+                counter_of = self._counters.get(type(event))
+                if counter_of is not None:
+                    tally[counter_of(event)] += 1
                 elif type(event) is ev.TimerFired:
                     self.timers_late.observe(max(0, change.committed.at_ms - event.due_ms) / 1000)
+        for counter, times in tally.items():
+            counter.inc(times)
 
     def transacted(self, kind: str, took_s: float, locked_s: float | None = None) -> None:
         """Count a transaction of `commands` or `claims`: its seconds, and how many until its rows were locked."""

@@ -8,7 +8,8 @@ remembered for a moment: somebody may have begun to wait, and the message be und
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import NamedTuple
+
+import msgspec
 
 LASTS_S = 40.0
 """Longer than any poll waits (30 s) and a renewal is old."""
@@ -17,7 +18,7 @@ RENEW_S = 5.0
 MOMENT_S = 2.0
 
 
-class Topic(NamedTuple):
+class Topic(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """Something to wait for. `kind`: `job` (a job type) or `instance`."""
 
     kind: str

@@ -8,10 +8,10 @@ import json
 import pytest
 from rochallor.access import Caller, Role
 from rochallor.core.errors import Forbidden, Unavailable
-from rochallor.core.ids import parse_job_id
-from rochallor.core.model import Instance
+from rochallor.core.ids import JobRef, parse_job_id
+from rochallor.core.model import Instance, OpenJob, OpenStep, StepType
 from rochallor.core.variables import parse_variables
-from rochallor.ports import Change
+from rochallor.ports import Change, ClaimedJob
 from rochallor.shell.known import Memory
 from rochallor.stores.memory import MemoryStore
 from rochallor.stores.memory.store import MemoryTransaction
@@ -153,26 +153,60 @@ async def test_claim_replaces_a_memory_that_is_older(pair, loads):
     assert {wanted for wanted in loads if wanted.instances or wanted.jobs} == set()
 
 
-def remembered(memory, name, size, revision=1):
-    variables = parse_variables(b'{"text": "%s"}' % (b"x" * size))
-    memory.committed([Change(None, Instance(name, "flow", 1, 0, variables=variables, revision=revision))])
+def handed_out(name, size=0, revision=1, seq=1):
+    """Return a job of an instance with so many bytes of variables, as a claim gives it away."""
+    variables = b'{"text": "%s"}' % (b"x" * size)
+    state = Instance(name, "flow", 1, 0, revision=revision, variables=parse_variables(variables))
+    state.open = {seq: OpenStep(seq, "s", StepType.SERVICE_TASK, 1, 0, job=OpenJob("t", 1, 3, 0))}
+    return ClaimedJob(
+        JobRef(name, seq, 1),
+        "t",
+        "s",
+        "flow",
+        1,
+        None,
+        3,
+        0,
+        0,
+        None,
+        0,
+        1,
+        "w",
+        "lease",
+        variables,
+        revision,
+        lambda: state,
+    )
 
 
 def test_memory_is_bounded_by_bytes_and_forgets_the_oldest():
     """Large variables push out what was seen longest ago, and a forgotten instance frees its bytes."""
     memory = Memory(limit_bytes=100_000)
     for number in range(10):
-        remembered(memory, f"i{number}", 30_000)
+        memory.claimed([[handed_out(f"i{number}", 30_000)]])
     assert list(memory.names()) == ["i7", "i8", "i9"]
 
 
 def test_same_instance_is_counted_once():
     """An instance that moves a thousand times takes the room of one."""
     memory = Memory(limit_bytes=100_000)
-    remembered(memory, "first", 100)
+    memory.claimed([[handed_out("first", 100)]])
     for revision in range(1_000):
-        remembered(memory, "second", 30_000, revision)
+        memory.claimed([[handed_out("second", 30_000, revision)]])
     assert list(memory.names()) == ["first", "second"]
+
+
+def test_instance_is_forgotten_with_its_last_job():
+    """Only what can be reported is remembered: an instance whose jobs are all done, or out elsewhere, takes no room."""
+    memory = Memory()
+    job = handed_out("one")
+    memory.claimed([[job]])
+    memory.committed([Change(None, job.instance())])
+    assert memory.names() == ["one"]
+    after = job.instance().copy()
+    after.open = {2: OpenStep(2, "next", StepType.SERVICE_TASK, 1, 0, job=OpenJob("t", 1, 3, 0))}
+    memory.committed([Change(None, after), Change(None, Instance("two", "flow", 1, 0))])
+    assert memory.names() == []
 
 
 def test_unknown_job_is_not_recalled():

@@ -1,4 +1,4 @@
-"""What this engine knows without asking: instances as it last saw them, and the leases it has handed out.
+"""What this engine knows without asking: the leases it has handed out, and their instances as it last saw them.
 
 A report about a job usually comes to the engine that gave the job away, a moment later; then nothing has to be read.
 What is known may be old, because other engines share the store. That does no harm, for two reasons. A change made from
@@ -19,6 +19,7 @@ import msgspec
 
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Instance, Lease
+from rochallor.core.variables import size_of
 from rochallor.ports import Change, ClaimedJob
 
 MOST_BYTES = 32 * 1024 * 1024
@@ -27,7 +28,7 @@ _BESIDE_VARIABLES = 2_048
 
 
 class Known(msgspec.Struct, frozen=True):
-    """An instance in flight and the leases of its open jobs. Nobody else holds a delivery that was leased once."""
+    """An instance in flight and leases of its open jobs, one at least. Nobody else holds a delivery leased once."""
 
     revision: int
     instance: Callable[[], Instance]
@@ -36,7 +37,7 @@ class Known(msgspec.Struct, frozen=True):
 
 
 class Memory:
-    """The instances seen last, up to about `limit_bytes` of them."""
+    """The instances of the jobs handed out last, up to about `limit_bytes` of them."""
 
     def __init__(self, limit_bytes: int = MOST_BYTES) -> None:
         self._limit_bytes = limit_bytes
@@ -59,15 +60,14 @@ class Memory:
         return known.instance(), lease
 
     def committed(self, changes: Sequence[Change]) -> None:
-        """Remember what a batch has left behind; what is over is forgotten."""
+        """Remember what a batch left behind of instances that still have jobs out; the next claim tells the rest."""
         self._relied_on.clear()
         for after in {change.after.id: change.after for change in changes}.values():
             before = self._forget(after.id)
-            if not after.status.terminal:
-                leases = before.leases if before else {}
-                still = {job: lease for job, lease in leases.items() if _is_open(after, job)}
-                size = sum(map(len, after.variables.values()))
-                self._add(after.id, Known(after.revision, partial(_itself, after), still, size))
+            leases = before.leases if before else {}
+            still = {job: lease for job, lease in leases.items() if _is_open(after, job)}
+            if still:
+                self._add(after.id, Known(after.revision, partial(_itself, after), still, size_of(after.variables)))
 
     def claimed(self, claimed: Iterable[Iterable[ClaimedJob]]) -> None:
         """Remember what was handed out."""

@@ -7,7 +7,6 @@ A peer that is missing, fails or lies is named, and only what was measured of it
 from __future__ import annotations
 
 import asyncio
-import platform
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -25,6 +24,7 @@ from bench.engine import EngineProcess
 from bench.flow import CLAIM, STEPS, definition
 from bench.flows import FLOWS
 from bench.peer_turns import BATCHED, DBOS, REFERENCE, SINGLE, Figures, Peer, name_of
+from bench.results import interpreter
 from bench.sidebyside import Effort, Entry, figures_of, in_turns, table_of
 from bench.stores import Environment, Stores
 
@@ -104,7 +104,7 @@ def _on(
 
 
 def _versions(places: Sequence[Stores], *, with_dbos: bool) -> dict[str, Any]:
-    told: dict[str, Any] = {"rochallor": version("rochallor"), "python": platform.python_version()}
+    told: dict[str, Any] = {"rochallor": version("rochallor"), "python": interpreter()}
     told |= {name: version(name) for name in ("grpcio", "uvloop", "asyncpg")}
     for place in places:
         if place.name == _POSTGRES:

@@ -45,8 +45,10 @@ class Checkpoints:
     def _run(self) -> None:
         connection = self._connect()
         try:
-            while self._committed.wait() and not self._stopped.wait(PAUSE_S):
-                self._committed.clear()
+            while self._committed.wait():
+                self._committed.clear()  # before the pause: after it, that of a stop might go with it
+                if self._stopped.wait(PAUSE_S):
+                    return
                 with suppress(sqlite3.Error):  # a full disk, a locked file: the log keeps what could not be copied
                     connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
         finally:

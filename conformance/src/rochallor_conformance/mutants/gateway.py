@@ -42,11 +42,9 @@ PATCHES: Final[dict[str, Patch]] = {
             FULL,
             "if any(isinstance(event, ev.GatewayFired) for event in run.events):\n        return\n    " + FULL,
         ),
-        Edit("core.run", "elif all(step.step_type is StepType.JOIN_GATEWAY", "elif 0 and all(step.step_type"),
+        Edit("core.run", "if step.step_type is not StepType.JOIN_GATEWAY:", "if True:"),
     ),
-    "starved-join-hangs": (
-        Edit("core.run", "elif all(step.step_type is StepType.JOIN_GATEWAY", "elif 0 and all(step.step_type"),
-    ),
+    "starved-join-hangs": (Edit("core.run", "if step.step_type is not StepType.JOIN_GATEWAY:", "if True:"),),
     "decisions-out-of-order": (
         Edit("core.routing", "for condition in step.conditions:", "for condition in reversed(step.conditions):"),
     ),

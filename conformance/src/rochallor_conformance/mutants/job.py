@@ -168,7 +168,7 @@ PATCHES: Final[dict[str, Patch]] = {
         Edit(WRITES, "", "_MADE = {}"),
     ),
     "grpc-poll-without-variables": (
-        Edit("transports.grpc.jobs", "step_id=view.step_id,", 'step_id="",'),
+        Edit("transports.grpc.jobs", "message.step_id = view.step_id", 'message.step_id = ""'),
         Edit("transports.grpc.jobs", "fill_struct(message.variables, view.variables)", "pass"),
     ),
     "job-context-missing": (
@@ -202,8 +202,8 @@ PATCHES: Final[dict[str, Patch]] = {
     "report-all-or-nothing+failures-succeed": (
         Edit(
             "shell.jobs",
-            "return Do(_failure(outcome.job_id, worker_id, outcome.failed, token, caller))",
-            "return Do(self._complete(outcome.job_id, worker_id, None, token, caller))",
+            "return Do(_failure(job, worker_id, outcome.failed, token, caller))",
+            "return Do(self._complete(job, worker_id, None, token, caller))",
         ),
     ),
 }

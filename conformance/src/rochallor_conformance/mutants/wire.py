@@ -129,8 +129,8 @@ PATCHES: Final[dict[str, Patch]] = {
     "null-lists+absent-fields": (
         Edit(
             "shell.views",
-            'class View(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True):',
-            'class View(msgspec.Struct, rename="camel", omit_defaults=False, kw_only=True):',
+            'class View(msgspec.Struct, rename="camel", omit_defaults=True, kw_only=True, gc=False):',
+            'class View(msgspec.Struct, rename="camel", omit_defaults=False, kw_only=True, gc=False):',
         ),
     ),
 }

@@ -345,3 +345,31 @@ async def test_a_clock_that_jumps_wakes_the_sweeper(house, monkeypatch):
     instance_id = await house.start()
     house.clock.at_ms += 3_600_000
     assert (await house.engine.await_instance(instance_id, wait_ms=10_000)).reached
+
+
+@pytest.mark.parametrize(
+    ("worker_id", "retry_after_ms"), [("", None), ("w", -1)], ids=["no worker", "a negative delay"]
+)
+async def test_failure_that_is_wrong_in_itself_is_that_before_its_job_is_unknown(house, worker_id, retry_after_ms):
+    """A caller who sent two mistakes hears of the one that no other job would mend."""
+    with pytest.raises(BadRequest):
+        await house.engine.fail_job("nonsense", worker_id, message="m", retryable=True, retry_after_ms=retry_after_ms)
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({"completed": JobCompleted(), "failed": JobFailed()}, "REJECTED"),
+        ({}, "REJECTED"),
+        ({"failed": JobFailed(retry_after_ms=-1)}, "REJECTED"),
+        ({"completed": JobCompleted()}, "NOT_FOUND"),
+        ({"failed": JobFailed()}, "NOT_FOUND"),
+        ({"extend": LeaseExtension(lease_seconds=5)}, "NOT_FOUND"),
+    ],
+    ids=["two parts", "no part", "a negative delay", "completed", "failed", "extended"],
+)
+async def test_outcome_that_is_wrong_in_itself_is_that_before_its_job_is_unknown(house, fields, status):
+    """The same in a batch of reports; an outcome that is right says that there is no such job."""
+    report = Report(worker_id="w", outcomes=[JobOutcome(job_id="nonsense", **fields)])
+    answer = await house.engine.report_jobs(report, default_max_jobs=1)
+    assert [result.status for result in answer.results] == [status]

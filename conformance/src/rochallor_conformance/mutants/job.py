@@ -202,8 +202,8 @@ PATCHES: Final[dict[str, Patch]] = {
     "report-all-or-nothing+failures-succeed": (
         Edit(
             "shell.jobs",
-            "return Do(_failure(job, worker_id, outcome.failed, token, caller))",
-            "return Do(self._complete(job, worker_id, None, token, caller))",
+            "return failure.job, Do(failure)",
+            "return failure.job, Do(self._complete(failure.job, worker_id, None, token, caller))",
         ),
     ),
 }

@@ -88,7 +88,7 @@ class JobDesk:
         failed = JobFailed(
             error_message=message, retryable=retryable, retry_after_ms=retry_after_ms, error_code=error_code
         )
-        command = _failure(_job(job_id), checks.worker(worker_id), failed, lease_token, caller)
+        command = _failure(job_id, checks.worker(worker_id), failed, lease_token, caller)
         await self._report(command, job_id, caller)
 
     async def report_jobs(
@@ -152,25 +152,28 @@ class JobDesk:
     def _enqueue(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> _Pending | OutcomeResult:
         """Queue one outcome; what is wrong with it already is its own answer, not the batch's."""
         try:
-            job = _job(outcome.job_id)
-            work = _within(self._work(outcome, job, worker_id, caller), job, caller)
+            job, work = self._work(outcome, worker_id, caller)
         except WorkflowError as error:
             status = "NOT_FOUND" if isinstance(error, NotFound) else "REJECTED"
             return OutcomeResult(job_id=outcome.job_id, status=status, message=error.message)
-        return _Pending(outcome.job_id, job, self.executor.enqueue(work))
+        return _Pending(outcome.job_id, job, self.executor.enqueue(_within(work, job, caller)))
 
-    def _work(self, outcome: JobOutcome, job: JobRef, worker_id: str, caller: Caller) -> Work[Outcome | int | None]:
+    def _work(self, outcome: JobOutcome, worker_id: str, caller: Caller) -> tuple[JobRef, Work[Outcome | int | None]]:
+        """Return the job and the work on it. What is wrong with the outcome itself comes before an unknown job."""
         token = outcome.lease_token or ""
         told = [part for part in (outcome.completed, outcome.failed, outcome.extend) if part is not None]
         if len(told) != 1:
             raise BadRequest("an outcome has exactly one of completed, failed and extend")
         if outcome.completed is not None:
-            return Do(self._complete(job, worker_id, outcome.completed.variables, token, caller))
+            job = _job(outcome.job_id)
+            return job, Do(self._complete(job, worker_id, outcome.completed.variables, token, caller))
         if outcome.failed is not None:
-            return Do(_failure(job, worker_id, outcome.failed, token, caller))
+            failure = _failure(outcome.job_id, worker_id, outcome.failed, token, caller)
+            return failure.job, Do(failure)
         assert outcome.extend is not None
         lease_ms = checks.lease_ms(outcome.extend.lease_seconds, self.settings)
-        return Extend(job, worker_id, token, lease_ms)
+        job = _job(outcome.job_id)
+        return job, Extend(job, worker_id, token, lease_ms)
 
     async def _result(self, pending: _Pending | OutcomeResult) -> OutcomeResult:
         if isinstance(pending, OutcomeResult):
@@ -202,9 +205,10 @@ def _within(work: Work[T], job: JobRef, caller: Caller) -> Work[T]:
     return work if caller.job_types is None else OfTypes(work, job, caller)
 
 
-def _failure(job: JobRef, worker_id: str, failed: JobFailed, lease_token: str, caller: Caller) -> cmd.FailJob:
+def _failure(job_id: str, worker_id: str, failed: JobFailed, lease_token: str, caller: Caller) -> cmd.FailJob:
     if failed.retry_after_ms is not None and failed.retry_after_ms < 0:
         raise BadRequest("retryAfterMs must be 0 or more")
+    job = _job(job_id)
     return cmd.FailJob(
         instance_id=job.instance_id,
         actor=caller.name or worker_id,

@@ -98,6 +98,10 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     after: Instance
 
 
+COMING = ("insert_job", "insert_timer", "insert_key", "insert_chain")
+"""The statements that may need a place which others of the batch have to make free."""
+
+
 class Batch:
     """All rows of a list of changes, netted. The dicts are keyed by what identifies a row, in the order of events."""
 
@@ -125,6 +129,16 @@ class Batch:
         self.writes[after.id] = Write(earlier.before if earlier else committed.revision - 1, after)
         for event in committed.events:
             _ROWS[type(event)](self, change, event)
+
+    def replaces(self) -> bool:
+        """Tell whether a row goes and another comes at its place, so that what is `COMING` has to wait."""
+        return not (
+            self.jobs_gone.keys().isdisjoint(self.jobs)
+            and self.timer_steps_gone.keys().isdisjoint(self.timers)
+            and {place[:2] for place in self.timers_gone}.isdisjoint(self.timers)
+            and {key[:2] for key in self.keys_gone}.isdisjoint(key[:2] for key in self.keys)
+            and self.chains_gone.keys().isdisjoint(self.chains)
+        )
 
     def statements(self) -> Iterator[tuple[str, Sequence[tuple[Any, ...]]]]:
         """Return the SQL statements' names with their rows, in an order in which no row is in another's way."""

@@ -46,51 +46,12 @@ FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::
      AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
              retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent);
 
--- The five statements above in one, because a round trip costs as much as the rows of ten jobs: what nearly every batch
--- does. All parts see the tables as they were before, so no job may be deleted and queued again at the same place; and
--- they run in this order, so instances are locked before jobs. It fails unless as many instances moved as it is told: it
--- may be a transaction by itself, and then nobody could undo it.
--- name: advance
-WITH started AS (
-    INSERT INTO instance (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
-                          status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables)
-    SELECT id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
-           status, completed_at_ms, failure_reason, child_instance_id, revision, state, decode(variables, 'base64')
-    FROM unnest($31::text::text[], $32::text::text[], $33::text::bigint[], $34::text::text[], $35::text::text[],
-                $36::text::bigint[], $37::text::text[], $38::text::bigint[], $39::text::text[], $40::text::text[],
-                $41::text::bigint[], $42::text::text[], $43::text::text[])
-         AS new (id, definition_id, definition_version, business_key, parent_instance_id, started_at_ms,
-                 status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables)
-), moved AS (
-    UPDATE instance
-    SET status = new.status, completed_at_ms = new.completed_at_ms, failure_reason = new.failure_reason,
-        child_instance_id = new.child_instance_id, revision = new.revision, state = new.state,
-        variables = decode(new.variables, 'base64')
-    FROM unnest($1::text::text[], $2::text::bigint[], $3::text::text[], $4::text::text[], $5::text::bigint[],
-                $6::text::text[], $7::text::text[], $8::text::text[], $9::text::bigint[])
-         AS new (status, completed_at_ms, failure_reason, child_instance_id, revision, state, variables, id, before)
-    WHERE instance.id = new.id AND instance.revision = new.before
-    RETURNING 1
-), told AS (
-    INSERT INTO event (instance_id, revision, at_ms, actor, command, events)
-    SELECT * FROM unnest($10::text::text[], $11::text::bigint[], $12::text::bigint[], $13::text::text[],
-                         $14::text::text[], $15::text::text[])
-), done AS (
-    DELETE FROM job USING unnest($16::text::text[], $17::text::bigint[]) AS gone (instance_id, step_seq)
-    WHERE job.instance_id = gone.instance_id AND job.step_seq = gone.step_seq
-), queued AS (
-    INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version,
-                     business_key, retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent, ready)
-    SELECT new.*, NOT new.delayed
-    FROM unnest($18::text::text[], $19::text::bigint[], $20::text::bigint[], $21::text::text[], $22::text::text[],
-                $23::text::text[], $24::text::bigint[], $25::text::text[], $26::text::bigint[], $27::text::bigint[],
-                $28::text::bigint[], $29::text::boolean[], $30::text::text[])
-         AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
-                 retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
-)
-SELECT CASE WHEN count(*) = $44::bigint THEN count(*)
-            ELSE (count(*) || ' instances moved: ' || $45::text)::bigint  -- no number: an error, and nothing is done
-       END FROM moved;
+-- How a batch that is one statement ends (together.py): the number of instances that moved, and an error unless it is $1.
+-- A statement may be a transaction by itself, and nobody could undo it afterwards.
+-- name: all_moved
+SELECT CASE WHEN count(*) = $1::bigint THEN count(*)
+            ELSE (count(*) || ' instances moved: ' || $2::text)::bigint  -- no number: an error, and nothing is done
+       END FROM update_instance;
 
 -- name: delete_step_timers
 DELETE FROM timer USING unnest($1::text::text[], $2::text::bigint[]) AS gone (instance_id, step_seq)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from itertools import repeat
 from typing import Any
 
 import asyncpg
@@ -20,11 +19,9 @@ from rochallor.ports import Change, Loaded, StoreConflict, StoredDefinition, Wan
 from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.postgres.claims import SQL
 from rochallor.stores.postgres.connect import OUTDATED, translated
+from rochallor.stores.postgres.together import MOVES, together
 from rochallor.stores.postgres.turn import Turn
-from rochallor.stores.projections import Batch, instance_of, project
-
-ADVANCE = {"update_instance": 9, "insert_event": 6, "delete_job": 2, "insert_job": 13, "insert_instance": 13}
-"""What `advance` does in one: statements, and how many columns each has."""
+from rochallor.stores.projections import COMING, Batch, instance_of, project
 
 _NOBODY_KNOWS_HOW_MANY = 1 << 32
 
@@ -58,24 +55,23 @@ class PostgresTransaction:
         batch = project(changes, unique_keys=self._unique_keys)
         statements = {name: rows for name, rows in batch.statements() if rows}
         with translated():
-            if batch.jobs_gone.keys().isdisjoint(batch.jobs):
-                await self._advance(statements, last=last and statements.keys() <= ADVANCE.keys())
-            for name, rows in statements.items():
-                status = await self._execute(name, *arrays(rows))
-                if name == "update_instance" and _count(status) != len(rows):
-                    raise StoreConflict(OUTDATED)
+            if not statements:
+                return
+            if batch.replaces():
+                coming = {name: statements.pop(name) for name in COMING if name in statements}
+                await self._together(statements, last=False)
+                await self._together(coming, last=False)
+            else:
+                await self._together(statements, last=last)
         self._note(batch)
 
-    async def _advance(self, statements: dict[str, Sequence[tuple[Any, ...]]], *, last: bool) -> None:
-        """Do the statements of which nearly every batch is made in one, and take them out."""
-        columns: list[str] = []
-        moved = len(statements.get("update_instance", ()))
-        for name, width in ADVANCE.items():
-            rows = statements.pop(name, None)
-            columns += arrays(rows) if rows else repeat("{}", width)
+    async def _together(self, statements: dict[str, Sequence[tuple[Any, ...]]], *, last: bool) -> None:
+        parameters = [column for rows in statements.values() for column in arrays(rows)]
+        if MOVES in statements:
+            parameters += len(statements[MOVES]), OUTDATED
         connection = await (self._turn.alone() if last else self._turn.within())
         try:
-            await connection.fetchval(SQL["advance"], *columns, moved, OUTDATED)
+            await connection.fetchval(together(tuple(statements)), *parameters)
         except asyncpg.InvalidTextRepresentationError as error:
             if OUTDATED in str(error):
                 raise StoreConflict(OUTDATED) from error

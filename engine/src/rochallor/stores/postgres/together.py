@@ -1,0 +1,44 @@
+"""Array statements of a batch as one, because a round trip costs as much as the rows of ten jobs.
+
+Each becomes a common table expression that changes rows. All of them see the tables as they were before, so no row may
+go and another come at its place (`Batch.replaces`). PostgreSQL runs first what the end reads, and that is the instances
+that move: so they are locked before anything else, as everywhere.
+
+Only what a batch has rows for is in its statement: every part costs the database a twentieth of a millisecond, with
+rows or without. There are few combinations, and the connection keeps the plan of each.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+from rochallor.stores.postgres.claims import SQL
+
+MOVES = "update_instance"
+
+_PARAMETER = re.compile(r"\$(\d+)")
+
+
+@lru_cache(maxsize=512)
+def together(names: tuple[str, ...]) -> str:
+    """Return one statement that does these; its parameters are theirs, in this order.
+
+    If `MOVES` is among them, two more follow: how many instances have to move, and what to say if others did.
+    """
+    end = ("all_moved",) if MOVES in names else ()
+    shifted = dict(zip((*names, *end), _shifted(SQL[name] for name in (*names, *end)), strict=True))
+    ending = shifted.pop("all_moved", "SELECT 0")
+    if MOVES in names:
+        shifted[MOVES] += " RETURNING 1"
+    parts = ", ".join(f"{name} AS ({statement})" for name, statement in shifted.items())
+    return f"WITH {parts} {ending}"
+
+
+def _shifted(statements: Iterable[str]) -> Iterable[str]:
+    """Give statements with parameters that count on from those of the one before."""
+    before = 0
+    for statement in statements:
+        yield _PARAMETER.sub(lambda found, behind=before: f"${int(found[1]) + behind}", statement)
+        before += max(int(number) for number in _PARAMETER.findall(statement))

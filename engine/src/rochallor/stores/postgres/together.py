@@ -11,8 +11,8 @@ rows or without. There are few combinations, and the connection keeps the plan o
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Iterator
+from functools import lru_cache, partial
 
 from rochallor.stores.postgres.claims import SQL
 
@@ -36,9 +36,14 @@ def together(names: tuple[str, ...]) -> str:
     return f"WITH {parts} {ending}"
 
 
-def _shifted(statements: Iterable[str]) -> Iterable[str]:
-    """Give statements with parameters that count on from those of the one before."""
+def _shifted(statements: Iterable[str]) -> Iterator[str]:
+    """Give statements whose parameters count on from those of the one before."""
     before = 0
     for statement in statements:
-        yield _PARAMETER.sub(lambda found, behind=before: f"${int(found[1]) + behind}", statement)
-        before += max(int(number) for number in _PARAMETER.findall(statement))
+        numbers = [int(number) for number in _PARAMETER.findall(statement)]
+        yield _PARAMETER.sub(partial(_moved, before), statement)
+        before += max(numbers)
+
+
+def _moved(by: int, parameter: re.Match[str]) -> str:
+    return f"${int(parameter[1]) + by}"

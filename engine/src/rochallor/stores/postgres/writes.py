@@ -66,7 +66,7 @@ class PostgresTransaction:
         self._note(batch)
 
     async def _together(self, statements: dict[str, Sequence[tuple[Any, ...]]], *, last: bool) -> None:
-        parameters = [column for rows in statements.values() for column in arrays(rows)]
+        parameters: list[Any] = [column for rows in statements.values() for column in arrays(rows)]
         if MOVES in statements:
             parameters += len(statements[MOVES]), OUTDATED
         connection = await (self._turn.alone() if last else self._turn.within())

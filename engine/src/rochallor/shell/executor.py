@@ -1,8 +1,8 @@
 """The one writer: takes whatever waits, does it in one transaction, commits, answers. Group commit.
 
-It never lingers for a bigger batch: while one batch commits, the next gathers by itself. So an idle engine answers at
-once and a busy one pays one commit for many commands. A batch the store refuses is tried again one by one, so that only
-the guilty command fails.
+It waits for nobody: while one batch commits, the next gathers by itself. So an idle engine answers at once and a busy
+one pays one commit for many commands. It only lets the loop hand over first what has arrived already (`gathering.py`).
+A batch the store refuses is tried again one by one, so that only the guilty command fails.
 
 Commands and polls take turns: after each batch the polls that wait are served in one claim, with the jobs that the
 batch made among them. Meanwhile the answers to the batch go out and the next requests come in, so that the engine and a
@@ -24,6 +24,7 @@ from rochallor.core.machine import step
 from rochallor.ports import ClaimedJob, ClaimRequest, Clock, Entropy, Store, StoreConflict, Transaction
 from rochallor.shell.definitions import Definitions
 from rochallor.shell.desk import Desk, Moment
+from rochallor.shell.gathering import gather
 from rochallor.shell.known import Memory
 from rochallor.shell.metrics import Metrics
 from rochallor.shell.settings import Settings
@@ -133,6 +134,7 @@ class Executor:
             self._wake.clear()
             while self._queue or self._new_polls:
                 if self._queue:
+                    await gather(self._queue, self._settings.batch_limit)
                     await self._cycle(self._take())
                 await self._serve(self._take_polls())
             if self.stopping:

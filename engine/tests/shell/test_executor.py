@@ -52,6 +52,23 @@ async def test_what_waits_together_commits_together(houses):
     assert store.commits - before <= 2
 
 
+async def test_what_is_a_few_turns_of_the_loop_away_commits_along(houses, monkeypatch):
+    """An idle writer begins when the loop has brought what was there, not with the first of it."""
+    monkeypatch.setattr("rochallor.shell.gathering.LONGEST_S", 60.0)
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    before = store.commits
+
+    async def start_after(turns):
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        await house.start()
+
+    await asyncio.gather(*map(start_after, range(0, 20, 4)))
+    assert store.commits - before == 1
+
+
 async def test_refused_command_leaves_its_batch_mates_alone(house):
     """A start of an unknown definition in the middle of a batch fails alone."""
     await house.upload(TASK, END)

@@ -98,7 +98,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     after: Instance
 
 
-COMING = ("insert_job", "insert_timer", "insert_key", "insert_chain")
+COMING = ("insert_job", "insert_key")
 """The statements that may need a place which others of the batch have to make free."""
 
 
@@ -131,14 +131,14 @@ class Batch:
             _ROWS[type(event)](self, change, event)
 
     def replaces(self) -> bool:
-        """Tell whether a row goes and another comes at its place, so that what is `COMING` has to wait."""
-        return not (
-            self.jobs_gone.keys().isdisjoint(self.jobs)
-            and self.timer_steps_gone.keys().isdisjoint(self.timers)
-            and {place[:2] for place in self.timers_gone}.isdisjoint(self.timers)
-            and {key[:2] for key in self.keys_gone}.isdisjoint(key[:2] for key in self.keys)
-            and self.chains_gone.keys().isdisjoint(self.chains)
-        )
+        """Tell whether a row goes and another comes at its place, so that what is `COMING` has to wait.
+
+        Only jobs and keys do that: a step that is entered again has a new number, and an instance asks for its next
+        workflow once.
+        """
+        jobs = self.jobs_gone.keys() & self.jobs
+        keys = {key[:2] for key in self.keys_gone} & {key[:2] for key in self.keys}
+        return bool(jobs or keys)
 
     def statements(self) -> Iterator[tuple[str, Sequence[tuple[Any, ...]]]]:
         """Return the SQL statements' names with their rows, in an order in which no row is in another's way."""

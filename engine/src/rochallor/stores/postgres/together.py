@@ -4,8 +4,8 @@ Each becomes a common table expression that changes rows. All of them see the ta
 go and another come at its place (`Batch.replaces`). PostgreSQL runs first what the end reads, and that is the instances
 that move: so they are locked before anything else, as everywhere.
 
-Only what a batch has rows for is in its statement: every part costs the database a twentieth of a millisecond, with
-rows or without. There are few combinations, and the connection keeps the plan of each.
+Only what a batch has rows for is in its statement, because a part costs the database without rows, too: the one for new
+instances 130 µs. There are few combinations, and the connection keeps the plan of each.
 """
 
 from __future__ import annotations

@@ -297,6 +297,11 @@ class Store(Protocol):
         """The way to look at it."""
         ...
 
+    @property
+    def claims_apart(self) -> bool:
+        """Whether a claim and a transaction can be at work at the same time; where not, one waits for the other."""
+        ...
+
     async def open(self) -> None:
         """Connect and bring the schema up to date."""
         ...

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable
 from rochallor.ports import StoreConflict
-from rochallor.shell.executor import RACES
+from rochallor.shell.refusals import RACES
 from rochallor.shell.work import Write
 from rochallor.stores.memory import MemoryStore
 

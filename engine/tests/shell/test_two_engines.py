@@ -38,7 +38,7 @@ class Pair:
     def __init__(self, dsn):
         self.clock = HandClock()
         self.one, self.two = (
-            Engine(PostgresStore(dsn, max_conns=4), clock=self.clock, entropy=SystemEntropy()) for _ in range(2)
+            Engine(PostgresStore(dsn, max_conns=5), clock=self.clock, entropy=SystemEntropy()) for _ in range(2)
         )
 
     async def upload(self, *steps, name="flow", **fields):

@@ -170,7 +170,7 @@ def build(request: pytest.FixtureRequest) -> Build:
     """Give a way to build the store under examination."""
     if request.param == "postgres":
         dsn = request.getfixturevalue("postgres_database")
-        return lambda _folder, unique=True: PostgresStore(dsn, unique_keys=unique, max_conns=4)
+        return lambda _folder, unique=True: PostgresStore(dsn, unique_keys=unique, max_conns=5)
     return STORES[request.param]
 
 
@@ -198,7 +198,7 @@ def world_over() -> Callable[[Store], World]:
 @pytest.fixture
 async def worlds(postgres_database: str) -> AsyncIterator[list[World]]:
     """Give the same world over each store: memory, SQLite, PostgreSQL."""
-    stores: list[Store] = [MemoryStore(), SqliteStore(":memory:"), PostgresStore(postgres_database, max_conns=4)]
+    stores: list[Store] = [MemoryStore(), SqliteStore(":memory:"), PostgresStore(postgres_database, max_conns=5)]
     for store in stores:
         await store.open()
     yield [World(store) for store in stores]

@@ -128,7 +128,7 @@ async def test_commit_whose_answer_is_lost_is_unavailable(world, wire):
 async def test_idle_sessions_killed_are_not_noticed(world, wire, monkeypatch):
     """After a quick restart of the server the next write and the next read just work."""
     instance = await world.start()
-    monkeypatch.setattr("rochallor.stores.postgres.store.FRESH_S", 0)  # as if the restart had taken longer than that
+    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", 0)  # as if the restart had taken longer than that
     await kill_all(wire.dsn)
     assert (await world.claim("a"))[0].job.instance_id == instance.id
     assert await world.store.reads.instance(instance.id) == instance
@@ -143,7 +143,7 @@ async def test_store_heals_when_the_server_comes_back(world, wire):
         with pytest.raises(Unavailable):
             await attempt()
     await wire.start()
-    world.store._writer._not_before_s = 0.0
+    world.store._writer.line._not_before_s = 0.0
     assert await world.start()
     assert await world.store.reads.instance(instance.id) == instance
 

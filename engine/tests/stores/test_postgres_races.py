@@ -43,7 +43,7 @@ async def test_claim_passes_over_what_another_is_taking(pair):
     """A claim does not wait for another engine's transaction: it takes the next jobs."""
     one, two = pair
     started = [await one.start() for _ in range(3)]
-    async with one.store._turn_at_writer() as turn:
+    async with one.store._writer.turn() as turn:
         await (await turn.within()).execute("SELECT 1 FROM job WHERE instance_id = $1 FOR UPDATE", started[0].id)
         jobs = await two.claim("a")
     assert [claimed.job.instance_id for claimed in jobs] == [instance.id for instance in started[1:]]
@@ -171,7 +171,7 @@ async def test_a_claim_reads_no_more_variables_than_it_hands_out(pair):
             read.extend(len(value) for row in rows for value in row if isinstance(value, bytes))
             return rows
 
-    writer = world.store._writer
+    writer = world.store._writer.line
     writer._connection = Watched(await writer.get())
     [jobs] = await world.store.claim([ClaimRequest("w", ("a", "b"), 20, 1_000, "token", 25_000)], world.now_ms)
     assert len(jobs) == 2

@@ -45,7 +45,7 @@ class Overheard:
 @pytest.fixture
 async def world(postgres_database, world_over, monkeypatch):
     """A world over a store whose connection never gets stale."""
-    monkeypatch.setattr("rochallor.stores.postgres.store.FRESH_S", FOREVER_S)
+    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", FOREVER_S)
     store = PostgresStore(postgres_database, max_conns=4)
     await store.open()
     yield world_over(store)
@@ -55,7 +55,7 @@ async def world(postgres_database, world_over, monkeypatch):
 @pytest.fixture
 async def overheard(world):
     """What is said on the world's writer connection."""
-    line = world.store._writer
+    line = world.store._writer.line
     line._connection = Overheard(await line.get())
     return line._connection
 
@@ -139,7 +139,7 @@ async def test_claims_for_different_types_are_one_transaction(world, overheard):
 async def test_after_a_silence_even_one_statement_begins_a_transaction(world, overheard, monkeypatch):
     """That is how a connection that died meanwhile is found before anything is at stake."""
     await world.start()
-    monkeypatch.setattr("rochallor.stores.postgres.store.FRESH_S", 0)
+    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", 0)
     overheard.words.clear()
     assert await world.claim("a")
     assert overheard.words == ["BEGIN", "WITH", "COMMIT"]

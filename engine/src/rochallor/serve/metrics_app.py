@@ -46,7 +46,7 @@ class ScrapedGauges:
         for row in backlog:
             self._waiting.labels(row.job_type).set(row.waiting)
             self._oldest.labels(row.job_type).set(max(0, now_ms - row.oldest_created_at_ms) / 1000)
-            silent_ms = 0 if row.job_type in polling else engine.executor.poll_times.silent_ms(row.job_type, now_ms)
+            silent_ms = 0 if row.job_type in polling else engine.executor.polls.times.silent_ms(row.job_type, now_ms)
             self._unpolled.labels(row.job_type).set(silent_ms / 1000)
         for job_type, count in polling.items():
             self._pollers.labels(job_type).set(count)

@@ -45,8 +45,7 @@ class Desk:
     """State by name, the transaction it came from, and the changes so far, each with its cause beside it.
 
     `ready` counts the new claimable jobs by type; `plans` are the times at which something of this batch falls due;
-    `released` are the definitions of which a business key became free. `assumed` are the instances that were taken from
-    memory and not yet changed: a change of one stands or falls with the revision that the store holds it against.
+    `released` are the definitions of which a business key became free.
     """
 
     def __init__(

@@ -346,7 +346,7 @@ class Engine(JobDesk):
         return Demand(
             now_ms=now_ms,
             pollers=self.executor.polls.counts(),
-            silent_ms=lambda job_type: self.executor.poll_times.silent_ms(job_type, now_ms),
+            silent_ms=lambda job_type: self.executor.polls.times.silent_ms(job_type, now_ms),
             leases=await self.store.reads.leases(jobs) if jobs else {},
         )
 

@@ -4,22 +4,20 @@ It waits for nobody: while one batch commits, the next gathers by itself. So an 
 one pays one commit for many commands. It only lets the loop hand over first what has arrived already (`gathering.py`).
 A batch the store refuses is tried again one by one, so that only the guilty command fails.
 
-Commands and polls take turns: after each batch the polls that wait are served in one claim, with the jobs that the
-batch made among them. Meanwhile the answers to the batch go out and the next requests come in, so that the engine and a
-database work at the same time.
+Polls are served beside it (`polls.py`): at the same time where the store can do both at once, elsewhere in turns.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import msgspec
 import structlog
 
-from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable, WorkflowError
+from rochallor.core.errors import InternalError, TooManyRequests, Unavailable, WorkflowError
 from rochallor.core.machine import step
 from rochallor.ports import ClaimedJob, ClaimRequest, Clock, Entropy, Store, StoreConflict, Transaction
 from rochallor.shell.definitions import Definitions
@@ -27,18 +25,16 @@ from rochallor.shell.desk import Desk, Moment
 from rochallor.shell.gathering import gather
 from rochallor.shell.known import Memory
 from rochallor.shell.metrics import Metrics
+from rochallor.shell.polls import Polls
+from rochallor.shell.refusals import A_BUG, RACES, told
 from rochallor.shell.settings import Settings
-from rochallor.shell.wakeups import LoopWaits, ParkedPolls, PollTimes, WaitingPoll, Waits, Watchers
+from rochallor.shell.wakeups import LoopWaits, Waits, Watchers
 from rochallor.shell.work import Wishes, Work
 
 T = TypeVar("T")
 log = structlog.get_logger("rochallor.executor")
 
-RACES = 3
-"""How often one command may lose a race against other engines before its caller is told."""
-
 AfterCommit = Callable[[Desk], None]
-AfterClaim = Callable[[Sequence[int]], None]
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -51,7 +47,7 @@ class Submission(msgspec.Struct, frozen=True):
 class Executor:
     """Owns the queue and the writer task.
 
-    `after_commit` are told of every committed desk, `after_claim` when leases that were handed out will end.
+    `polls` claim beside it. `after_commit` are told of every committed desk.
 
     `step` is the machine that decides; whoever tests a test puts a broken one there.
     """
@@ -68,25 +64,23 @@ class Executor:
         waits: Waits | None = None,
     ) -> None:
         self.waits = waits or LoopWaits()
-        self.polls = ParkedPolls(self.waits)
-        self.poll_times = PollTimes(clock.now_ms())
         self.watchers = Watchers()
         self._store = store
         self._definitions = definitions
         self._memory = Memory()
+        self._wake = asyncio.Event()
+        self._in_turns = not store.claims_apart
+        wake = self._wake if self._in_turns else asyncio.Event()
+        self.polls = Polls(store, self._memory, clock=clock, metrics=metrics, waits=self.waits, wake=wake)
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
         self._metrics = metrics
         self._queue: deque[Submission] = deque()
         metrics.queue_depth.set_function(lambda: len(self._queue))
-        self._new_polls: deque[WaitingPoll] = deque()
-        self._appeared: set[str] = set()
-        self._wake = asyncio.Event()
         self.draining = False
         self.stopping = False
         self.after_commit: list[AfterCommit] = []
-        self.after_claim: list[AfterClaim] = []
         self.step = step
 
     async def submit(self, work: Work[T]) -> T:
@@ -107,43 +101,33 @@ class Executor:
     async def poll(self, request: ClaimRequest, wait_ms: int) -> list[ClaimedJob]:
         """Claim jobs, waiting up to `wait_ms` for the first one."""
         self._refuse_when_stopping()
-        deadline = self.waits.time() + wait_ms / 1000 if wait_ms else 0.0
-        poll = WaitingPoll(request, deadline, asyncio.get_running_loop().create_future())
-        self._new_polls.append(poll)
-        self._wake.set()
-        try:
-            jobs = await poll.answer
-        finally:
-            self.polls.forget(poll)
-        self._metrics.polled(jobs)
-        return jobs
-
-    def nudge(self, ready: Counter[str]) -> None:
-        """Let waiting polls look again, because jobs of these types have appeared elsewhere.
-
-        Polls that are being served at this moment too: their claim may have come just before the jobs.
-        """
-        self._new_polls.extend(self.polls.take(ready))
-        self._appeared.update(ready)
-        self._wake.set()
+        return await self.polls.claim(request, wait_ms)
 
     async def run(self) -> None:
-        """Be the writer until `stop`."""
+        """Write and claim until `stop`."""
+        async with asyncio.TaskGroup() as group:
+            if not self._in_turns:
+                group.create_task(self.polls.run())
+            await self._write()
+            self.polls.end()
+
+    async def _write(self) -> None:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or self._new_polls:
+            while self._queue or (self._in_turns and self.polls):
                 if self._queue:
                     await gather(self._queue, self._settings.batch_limit)
                     await self._cycle(self._take())
-                await self._serve(self._take_polls())
+                if self._in_turns:
+                    await self.polls.serve()
             if self.stopping:
                 return
 
     def drain(self) -> None:
         """Let nobody wait any more, now or later; commands still succeed."""
         self.draining = True
-        self.polls.release()
+        self.polls.drain()
         self.watchers.release()
 
     def stop(self) -> None:
@@ -160,11 +144,6 @@ class Executor:
     def _take(self) -> list[Submission]:
         count = min(len(self._queue), self._settings.batch_limit)
         return [self._queue.popleft() for _ in range(count)]
-
-    def _take_polls(self) -> list[WaitingPoll]:
-        polls = [poll for poll in self._new_polls if not poll.answer.done()]
-        self._new_polls.clear()
-        return polls
 
     async def _cycle(self, batch: list[Submission], tries: int = RACES) -> None:
         """Do a batch in one transaction, then answer all of it.
@@ -201,7 +180,7 @@ class Executor:
         self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
-        self._new_polls.extend(self.polls.take(desk.ready))
+        self.polls.appeared(desk.ready)
         for change in desk.changes:
             self.watchers.changed(change.after.id)
         for observer in self.after_commit:
@@ -231,67 +210,19 @@ class Executor:
             return error
         except Exception:
             log.exception("command failed by a bug", work=type(submission.work).__name__)
-            return InternalError("the engine failed at this request by a mistake of its own; its log says more")
-
-    async def _serve(self, polls: list[WaitingPoll], tries: int = RACES) -> None:
-        """Hand out jobs to polls. Called after every batch: the store tells its neighbours what is left for them."""
-        now_ms, began = self._clock.now_ms(), asyncio.get_running_loop().time()
-        self._appeared.clear()
-        try:
-            claimed = await self._store.claim([poll.request for poll in polls], now_ms)
-        except Exception as error:  # noqa: BLE001 - no poll may take the writer down
-            if isinstance(error, StoreConflict) and tries > 1:
-                await self._serve(polls, tries - 1)
-            else:
-                self._refuse_polls(polls, _told(error))
-            return
-        if polls:
-            self._metrics.transacted("claims", asyncio.get_running_loop().time() - began)
-            self._memory.claimed(claimed)
-            self.poll_times.asked(polls, now_ms)
-            self._hand_out(polls, claimed)
-
-    def _hand_out(self, polls: list[WaitingPoll], claimed: list[list[ClaimedJob]]) -> None:
-        now = self.waits.time()
-        leases_end_ms = [jobs[0].lease_expires_at_ms for jobs in claimed if jobs]
-        if leases_end_ms:
-            for observer in self.after_claim:
-                observer(leases_end_ms)
-        for poll, jobs in zip(polls, claimed, strict=True):
-            if poll.answer.done():
-                continue
-            if jobs or poll.deadline <= now or self.draining:
-                poll.answer.set_result(jobs)
-            elif self._appeared.isdisjoint(poll.request.job_types):
-                self.polls.park(poll)
-            else:
-                self._new_polls.append(poll)
+            return InternalError(A_BUG)
 
     def _refuse(self, batch: list[Submission], error: Exception) -> None:
         for submission in batch:
             _answer(submission, error)
 
-    def _refuse_polls(self, polls: list[WaitingPoll], error: Exception) -> None:
-        for poll in polls:
-            if not poll.answer.done():
-                poll.answer.set_exception(error)
-
     async def _isolate(self, batch: list[Submission], error: Exception) -> None:
         """Find the guilty one of a batch that failed as a whole, by trying each alone."""
         if len(batch) == 1:
-            self._refuse(batch, _told(error))
+            self._refuse(batch, told(error))
             return
         for submission in batch:
             await self._cycle([submission])
-
-
-def _told(error: Exception) -> WorkflowError:
-    if isinstance(error, StoreConflict):
-        return Conflict(f"{error}; it was changed at the same time, read it again and decide anew")
-    if isinstance(error, WorkflowError):
-        return error
-    log.error("transaction failed by a bug", exc_info=error)
-    return InternalError("the engine failed at this request by a mistake of its own; its log says more")
 
 
 def _answer(submission: Submission, result: object) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sized
 
-QUIET_TURNS = 6
+QUIET_TURNS = 12
 """Turns of the loop without a new command before a batch begins."""
 
 LONGEST_S = 0.006

@@ -24,7 +24,7 @@ class Neighbours:
 
     def __init__(self, signals: Signals, executor: Executor) -> None:
         self._executor = executor
-        executor.polls.announce = lambda job_types: signals.want(job_types=job_types)
+        executor.polls.parked.announce = lambda job_types: signals.want(job_types=job_types)
         executor.watchers.announce = lambda instance_id: signals.want(instances=(instance_id,))
         signals.listen(self._heard)
 
@@ -42,7 +42,7 @@ class Neighbours:
         waiting = self._executor.polls.counts()
         ready = Counter(waiting if news.gap else {name: waiting.get(name, 0) for name in news.job_types})
         if ready:
-            self._executor.nudge(ready)
+            self._executor.polls.appeared(ready)
         if news.gap:
             self._executor.watchers.release()
         for instance_id in news.instances:

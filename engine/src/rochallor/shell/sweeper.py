@@ -51,7 +51,7 @@ class Sweeper:
         self._sooner = asyncio.Event()
         self._chains: set[asyncio.Task[None]] = set()
         executor.after_commit.append(self._note)
-        executor.after_claim.append(self._plan)
+        executor.polls.after_claim.append(self._plan)
 
     async def run(self) -> None:
         """Sweep for ever."""

@@ -21,6 +21,8 @@ from rochallor.stores.memory.writes import MemoryTransaction
 class MemoryStore:
     """See `rochallor.ports.Store`. What it holds outlives `close` and `open`, as long as the object does."""
 
+    claims_apart = False
+
     def __init__(self, *, unique_keys: bool = True) -> None:
         self._tables = Tables(*({} for _ in Tables._fields))
         self._places = count(1)

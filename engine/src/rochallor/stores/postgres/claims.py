@@ -14,7 +14,7 @@ second, and an empty claim is repeated without it.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from operator import itemgetter
 from typing import Any
@@ -41,27 +41,30 @@ class Watermark:
 
     def __init__(self) -> None:
         self._after: dict[str, int] = {}
+        self._forgotten: set[str] = set()
         self._since_s = 0.0
 
-    def after(self, job_types: Iterable[str], now_s: float) -> list[int]:
+    def after(self, job_types: Collection[str], now_s: float) -> list[int]:
         """Return the places; 0 is the whole queue."""
         if now_s - self._since_s >= FORGET_S:
             self._after.clear()
             self._since_s = now_s
+        self._forgotten.difference_update(job_types)
         return [self._after.get(job_type, 0) for job_type in job_types]
 
     def move(self, places: dict[str, int]) -> None:
-        """Begin behind these from now on."""
-        self._after.update(places)
+        """Begin behind these from now on, unless older jobs have become ready since the claim asked where to begin."""
+        self._after.update((job_type, at) for job_type, at in places.items() if job_type not in self._forgotten)
 
     def forget(self, job_types: Iterable[str]) -> None:
         """Begin at the front again: older jobs of these types have become ready."""
         for job_type in job_types:
             self._after.pop(job_type, None)
+            self._forgotten.add(job_type)
 
 
 class Claims:
-    """The claims of one turn at the writer.
+    """The claims of one turn.
 
     `places`: where the watermark goes if it commits. `left`: types of which jobs were looked at, and so hidden from
     other engines, but not handed out. `taken`: how many jobs were handed out, per type.

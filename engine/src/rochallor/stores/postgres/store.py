@@ -1,8 +1,8 @@
-"""The store of many engines: one PostgreSQL database, one writer connection per engine, a pool of readers.
+"""The store of many engines: one PostgreSQL database; each engine has a writer, a connection that claims, and readers.
 
-All writes take turns at the writer (`turn.py`). A connection that is lost loses the turn and nothing else: the caller
-hears `Unavailable`, and the next one connects again. When it is lost during a commit nobody knows if that happened; the
-answer is the same, because a request that is repeated does no harm.
+Transactions take turns at the writer, claims at their own connection (`turn.py`). One that is lost loses the turn and
+nothing else: the caller hears `Unavailable`, and the next one connects again. When it is lost during a commit nobody
+knows if that happened; the answer is the same, because a request that is repeated does no harm.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
-from rochallor.core.errors import Unavailable
 from rochallor.core.ids import JobRef
 from rochallor.ports import ClaimedJob, ClaimRequest, Due
 from rochallor.stores.postgres.claims import SQL, Claims, Watermark
@@ -27,19 +26,20 @@ from rochallor.stores.postgres.keeper import Keeper
 from rochallor.stores.postgres.migrate import bring_up_to_date
 from rochallor.stores.postgres.reads import PostgresReads
 from rochallor.stores.postgres.signals import PostgresSignals
-from rochallor.stores.postgres.turn import FRESH_S, Turn
+from rochallor.stores.postgres.turn import Seat
 from rochallor.stores.postgres.writes import PostgresTransaction
 
 BESIDE_READERS = 3
-"""Connections of an engine that are not for reading: the writer, the signals, the keeper."""
+"""Connections of an engine that are not for reading: the writer, the signals, the keeper. The claims' comes on top."""
 
 
 class PostgresStore:
     """See `rochallor.ports.Store` and `Shared`. `dsn` is a libpq connection string in either form.
 
-    `max_conns` bounds all connections of this engine (4 at least; by default four per core), `min_conns` readers stay
-    connected while idle. Without `unique_keys` business keys are labels that nobody holds. `clock` is the database's
-    time, to be used by the engine; `warnings` are sentences about the DSN. Raises `ValueError` for a DSN that is none.
+    `max_conns` bounds all connections of this engine (4 at least, by default four per core; where there are only four,
+    claims go over the writer's), `min_conns` readers stay connected while idle. Without `unique_keys` business keys are
+    labels that nobody holds. `clock` is the database's time, to be used by the engine; `warnings` are sentences about
+    the DSN. Raises `ValueError` for a DSN that is none.
     """
 
     def __init__(
@@ -55,28 +55,28 @@ class PostgresStore:
         self.warnings = self._dsn.warnings
         self.reads = PostgresReads()
         self.clock = DatabaseClock(monotonic_s, time.time() * 1000)
-        self._readers = max((max_conns or 4 * (os.cpu_count() or 1)) - BESIDE_READERS, 1)
+        spare = (max_conns or 4 * (os.cpu_count() or 1)) - BESIDE_READERS
+        self.claims_apart = spare > 1
+        self._readers = max(spare - self.claims_apart, 1)
         self._kept_readers = min(min_conns, self._readers)
         self._unique_keys = unique_keys
-        self._turn = asyncio.Lock()
-        self._writer = self._line(WRITER, "writer")
+        self._writer = Seat(self._line(WRITER, "writer"))
+        self._claimer = Seat(self._line(WRITER, "claims")) if self.claims_apart else self._writer
         self._keeper = Keeper(self._line(KEEPER, "keeper"), self.clock)
         self.signals = PostgresSignals(self._line(KEEPER, "signals"), secrets.token_hex(8))
-        self._answered_s = -FRESH_S
         self._watermark = Watermark()
         self._queued: Counter[str] = Counter()
-        self._is_open = False
 
     def _line(self, session: dict[str, str], purpose: str) -> Line:
         return Line(lambda: connect(self._dsn, session, purpose))
 
     async def open(self) -> None:
         """Connect and bring the schema up to date, whoever else does so now; raises `Unavailable`."""
-        self._is_open = True
         try:
-            writer = await self._writer.get()
+            writer = await self._writer.open()
             await bring_up_to_date(writer)
             await self._agree_on_keys(writer)
+            await self._claimer.open()
             await self.reads.open(self._reader, smallest=self._kept_readers, largest=self._readers)
             await self._keeper.start()
             await self.signals.start()
@@ -86,12 +86,11 @@ class PostgresStore:
 
     async def close(self) -> None:
         """Let the transaction at work end, then disconnect; a second call does nothing."""
-        async with self._turn:
-            self._is_open = False
-            await self.signals.stop()
-            await self._keeper.stop()
-            await self.reads.close()
-            await self._writer.close()
+        await self._writer.close()
+        await self._claimer.close()
+        await self.signals.stop()
+        await self._keeper.stop()
+        await self.reads.close()
 
     async def ping(self) -> None:
         """Return when the database answers."""
@@ -100,7 +99,7 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a write when the one before has ended."""
-        async with self._turn_at_writer() as turn:
+        async with self._writer.turn() as turn:
             tx = PostgresTransaction(turn, unique_keys=self._unique_keys)
             yield tx
         self._queued.update(tx.queued)
@@ -112,8 +111,9 @@ class PostgresStore:
         """Lock ready jobs that no other engine is looking at; what is left, other engines hear of."""
         claimed: list[list[ClaimedJob]] = []
         left: set[str] = set()
+        saved_before = set(self._queued)
         if requests:
-            async with self._turn_at_writer() as turn:
+            async with self._claimer.turn() as turn:
                 claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
                 with translated():
                     claimed = await claims.claim(requests, now_ms)
@@ -121,28 +121,12 @@ class PostgresStore:
             self._keeper.dirt += claims.taken.total()
             self._queued.subtract(claims.taken)
             left = claims.left
-        self.signals.publish(job_types=left | (+self._queued).keys(), instances=())
-        self._queued.clear()
+        self._queued = +self._queued
+        for job_type in saved_before.intersection(self._queued):
+            del self._queued[job_type]  # the others were saved while the claim was under way: the next one sees to them
+            left.add(job_type)
+        self.signals.publish(job_types=left, instances=())
         return claimed
-
-    @asynccontextmanager
-    async def _turn_at_writer(self) -> AsyncIterator[Turn]:
-        loop = asyncio.get_running_loop()
-        async with self._turn:
-            if not self._is_open:
-                raise Unavailable("the store is not open")
-            turn = Turn(self._writer, fresh=loop.time() - self._answered_s < FRESH_S)
-            try:
-                yield turn
-                await turn.commit()
-            except Unavailable:
-                # Also when the server answers, but has become read-only or lets us wait: connect anew, maybe elsewhere.
-                self._writer.drop()
-                raise
-            except BaseException:
-                await turn.roll_back()
-                raise
-            self._answered_s = loop.time()
 
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due; each answer comes from an index over what waits."""

@@ -1,4 +1,4 @@
-"""One turn at the writer connection: a transaction, or a single statement that is one by itself.
+"""One turn at a connection that writes: a transaction, or a single statement that is one by itself.
 
 BEGIN and COMMIT are a round trip each, in which the database waits for the engine and the engine for the database. Most
 of what a busy engine writes is one statement, so it is asked without them. Then the statement alone must be all or
@@ -7,6 +7,9 @@ nothing, and a connection that dies under it leaves open what became of it, as o
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 from rochallor.core.errors import Unavailable
@@ -19,7 +22,7 @@ is at stake."""
 
 
 class Turn:
-    """What is asked of the writer between two commits. `fresh` tells that its connection answered a moment ago."""
+    """What is asked of a connection between two commits. `fresh` tells that its connection answered a moment ago."""
 
     def __init__(self, line: Line, *, fresh: bool) -> None:
         self._line = line
@@ -76,3 +79,44 @@ class Turn:
             with translated():
                 await writer.execute("BEGIN")
         return writer
+
+
+class Seat:
+    """A connection that writes, `line`, and the turns at it, one after another."""
+
+    def __init__(self, line: Line) -> None:
+        self.line = line
+        self._taken = asyncio.Lock()
+        self._is_open = False
+        self._answered_s = -FRESH_S
+
+    async def open(self) -> Any:
+        """Let turns be taken, and return the connection; raises `Unavailable`."""
+        self._is_open = True
+        return await self.line.get()
+
+    async def close(self) -> None:
+        """Let the turn at work end, then disconnect; a second call does nothing."""
+        async with self._taken:
+            self._is_open = False
+            await self.line.close()
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[Turn]:
+        """Take the next turn, and commit at its end; raises `Unavailable`."""
+        loop = asyncio.get_running_loop()
+        async with self._taken:
+            if not self._is_open:
+                raise Unavailable("the store is not open")
+            turn = Turn(self.line, fresh=loop.time() - self._answered_s < FRESH_S)
+            try:
+                yield turn
+                await turn.commit()
+            except Unavailable:
+                # Also when the server answers, but has become read-only or lets us wait: connect anew, maybe elsewhere.
+                self.line.drop()
+                raise
+            except BaseException:
+                await turn.roll_back()
+                raise
+            self._answered_s = loop.time()

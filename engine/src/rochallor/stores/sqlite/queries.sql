@@ -84,16 +84,14 @@ SELECT instance_id FROM business_key WHERE definition_id = ? AND business_key = 
 -- name: latest_version
 SELECT max(version) FROM definition WHERE id = ?;
 
--- One type at a time: the index gives the oldest of each, the caller merges. IN (…) would sort all that wait.
+-- One type at a time: the index gives the oldest of each, the caller merges. IN (…) would sort all that wait. The CROSS
+-- JOIN keeps the order of the loops, and so of the queue.
 -- name: ready_jobs
-SELECT seq, instance_id, step_seq, delivery, job_type, step_id, definition_id, definition_version, business_key,
-       retries_remaining, created_at_ms, ready_at_ms, traceparent
-FROM job INDEXED BY job_ready
+SELECT seq, instance_id, step_seq, delivery, job_type, step_id, job.definition_id, job.definition_version,
+       job.business_key, retries_remaining, created_at_ms, ready_at_ms, traceparent, variables, revision, state
+FROM job INDEXED BY job_ready CROSS JOIN instance ON instance.id = job.instance_id
 WHERE worker_id IS NULL AND delayed = 0 AND job_type = ?
 ORDER BY seq LIMIT ?;
-
--- name: instance_snapshot
-SELECT variables, revision, state FROM instance WHERE id = ?;
 
 -- name: lock_job
 UPDATE job SET worker_id = ?, lease_token = ?, locked_at_ms = ?, lease_expires_at_ms = ?

@@ -35,6 +35,8 @@ class SqliteStore:
     second connection that sees committed rows only. Without `unique_keys` business keys are labels that nobody holds.
     """
 
+    claims_apart = False
+
     def __init__(self, path: str, *, unique_keys: bool = True) -> None:
         self.reads = SqliteReads()
         self._path = path

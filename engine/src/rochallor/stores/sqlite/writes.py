@@ -7,10 +7,12 @@ thread and back. What waits for the disk is the COMMIT, and that the store gives
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from heapq import merge
 from itertools import islice
+from operator import itemgetter
 from typing import Any
 
 from msgspec.structs import astuple
@@ -24,6 +26,7 @@ from rochallor.stores.sql import load_queries
 from rochallor.stores.sqlite.connect import translated
 
 SQL = load_queries(__package__)
+_PLACE = itemgetter(0)
 
 
 class SqliteTransaction:
@@ -63,8 +66,8 @@ class SqliteTransaction:
         with translated():
             for job_types, places in by_types(requests).items():
                 group = [requests[place] for place in places]
-                ready = self._ready(job_types, sum(request.max_jobs for request in group))
-                handed = hand_out(group, ready, self._snapshot, now_ms)
+                with closing(_Ready(self._writer, job_types, sum(request.max_jobs for request in group))) as ready:
+                    handed = hand_out(group, ready, ready.snapshots.__getitem__, now_ms)
                 self._writer.executemany(SQL["lock_job"], [_locked(job) for jobs in handed for job in jobs])
                 for place, jobs in zip(places, handed, strict=True):
                     claimed[place] = jobs
@@ -124,17 +127,29 @@ class SqliteTransaction:
     def _one(self, name: str, parameters: tuple[Any, ...]) -> Any:
         return self._writer.execute(SQL[name], parameters).fetchone()
 
-    def _ready(self, job_types: tuple[str, ...], limit: int) -> list[Ready]:
-        """Return the oldest ready jobs: those of each type by its index, merged by their place in the queue."""
-        cursors = [self._writer.execute(SQL["ready_jobs"], (job_type, limit)) for job_type in job_types]
-        oldest = list(islice(merge(*cursors), limit))
-        for cursor in cursors:
-            cursor.close()  # not read to its end, it would still be reading while the jobs are being locked
-        return [Ready(row[0], JobRef(*row[1:4]), *row[4:]) for row in oldest]
 
-    def _snapshot(self, instance_id: str) -> Snapshot:
-        variables, revision, state = self._one("instance_snapshot", (instance_id,))
-        return Snapshot(variables, revision, partial(instance_of, state, variables))
+class _Ready:
+    """The oldest ready jobs with their instances: of each type by its index, merged by their place in the queue.
+
+    A row is read when it is asked for, so of heavy instances one more at most is read than is handed out. To be closed
+    before the jobs are locked: a cursor that is not at its end would still be reading.
+    """
+
+    def __init__(self, writer: sqlite3.Connection, job_types: Sequence[str], limit: int) -> None:
+        self.snapshots: dict[str, Snapshot] = {}
+        self._cursors = [writer.execute(SQL["ready_jobs"], (job_type, limit)) for job_type in job_types]
+        self._limit = limit
+
+    def __iter__(self) -> Iterator[Ready]:
+        for row in islice(merge(*self._cursors, key=_PLACE), self._limit):
+            variables, revision, state = row[13:]
+            self.snapshots[row[1]] = Snapshot(variables, revision, partial(instance_of, state, variables))
+            yield Ready(row[0], JobRef(*row[1:4]), *row[4:13])
+
+    def close(self) -> None:
+        """Stop reading."""
+        for cursor in self._cursors:
+            cursor.close()
 
 
 def _locked(job: ClaimedJob) -> tuple[Any, ...]:

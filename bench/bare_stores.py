@@ -154,13 +154,11 @@ class SqliteBare:
             self._writer.execute("COMMIT")
 
     async def claim(self) -> list[Key]:
-        """Select, read, lock."""
+        """Read with their instances, lock."""
         now_ms = time.time_ns() // 1_000_000
         with self.watch.over("claim"):
             rows = self._writer.execute(SQLITE_SQL["ready_jobs"], (JOB_TYPE, CLAIM)).fetchall()
             keys = [(row[1], row[2]) for row in rows]
-            for instance_id, _ in keys:
-                self._writer.execute(SQLITE_SQL["instance_snapshot"], (instance_id,)).fetchone()
             lease = (WORKER, _TOKEN, now_ms, now_ms + _LEASE_MS)
             self._writer.executemany(SQLITE_SQL["lock_job"], [(*lease, *key) for key in keys])
         return keys

@@ -66,13 +66,18 @@ TASK = {"id": "work", "type": "SERVICE_TASK", "retryCount": 1, "nextStep": "end"
 END = {"id": "end", "type": "END"}
 
 
-@pytest.fixture
-async def houses() -> AsyncIterator[Callable[..., Any]]:
-    """Builds running engines, each over a fresh memory store unless told otherwise."""
+@pytest.fixture(params=[False, True], ids=["in-turns", "apart"])
+async def houses(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Any]]:
+    """Builds running engines, each over a fresh memory store unless told otherwise.
+
+    Once with claims and commands in turns, as on SQLite, and once at the same time, as on PostgreSQL.
+    """
     built: list[House] = []
 
     async def build(store: Any = None, **settings: Any) -> House:
-        house = House(store or MemoryStore(), Settings(**settings))
+        store = store or MemoryStore()
+        store.claims_apart = request.param
+        house = House(store, Settings(**settings))
         await house.engine.start()
         built.append(house)
         return house

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import asyncpg
 import pytest
 from rochallor.core import commands as cmd
@@ -11,6 +13,7 @@ from rochallor.core.model import Lease
 from rochallor.core.variables import parse_variables
 from rochallor.ports import ClaimRequest, StoreConflict, Wanted
 from rochallor.stores.postgres import PostgresStore
+from rochallor.stores.postgres.claims import Watermark
 
 FOREVER_S = 1e9
 
@@ -230,3 +233,129 @@ async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overhea
     leases = await world.store.reads.leases([JobRef(*row) for row in jobs])
     assert {lease.token for lease in leases.values()} == {"theirs"}
     assert len(leases) == 3
+
+
+@pytest.fixture
+async def roomy(postgres_database, world_over, monkeypatch):
+    """A world over a store that has a connection to spare for claims, which never gets stale."""
+    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", FOREVER_S)
+    store = PostgresStore(postgres_database, max_conns=5)
+    await store.open()
+    yield world_over(store)
+    await store.close()
+
+
+async def test_claims_go_on_while_a_transaction_is_open(roomy):
+    """They have a connection of their own, and take what is committed."""
+    instance = await roomy.start()
+    async with roomy.store.transaction() as tx:
+        await tx.save([roomy.started()])
+        assert [claimed.job.instance_id for claimed in await roomy.claim("a")] == [instance.id]
+    assert len(await roomy.claim("a")) == 1
+
+
+async def test_without_a_connection_to_spare_claims_wait_for_the_transaction(world):
+    """Four connections are one that writes and claims, the signals', the keeper's, and a reader."""
+    assert not world.store.claims_apart
+    async with world.store.transaction() as tx:
+        await tx.save([world.started()])
+        claim = asyncio.create_task(world.claim("a"))
+        await world.store.ping()
+        assert not claim.done()
+    assert len(await claim) == 1
+
+
+@pytest.mark.parametrize(("most", "apart"), [(1, False), (4, False), (5, True), (8, True)])
+async def test_an_engine_takes_no_more_connections_than_it_may(postgres_database, most, apart):
+    """Four are the least that it needs."""
+    store = PostgresStore(postgres_database, max_conns=most, min_conns=most)
+    await store.open()
+    try:
+        async with store.transaction() as tx:
+            mine = "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'rochallor %' AND datname = $1"
+            connection = await tx._turn.within()
+            taken = await connection.fetchval(mine, await connection.fetchval("SELECT current_database()"))
+    finally:
+        await store.close()
+    assert store.claims_apart is apart
+    assert taken == max(most, 4)
+
+
+async def test_a_dead_claimer_costs_a_claim_and_is_replaced(roomy):
+    """Commands beside it hear nothing. What it has claimed stays so until the lease runs out: nobody knows of it."""
+    assert not await roomy.claim("a")
+    await roomy.start()
+    line = roomy.store._claimer.line
+    line._connection = Overheard(await line.get())
+    line._connection.dying = True
+    with pytest.raises(Unavailable):
+        await roomy.claim("a")
+    later = await roomy.start()
+    assert [claimed.job.instance_id for claimed in await roomy.claim("a")] == [later.id]
+
+
+class Held(Overheard):
+    """A connection whose answers are held back while a test says so."""
+
+    def __init__(self, connection):
+        super().__init__(connection)
+        self.answered = asyncio.Event()
+        self.asked_once = asyncio.Event()
+
+    async def fetch(self, statement, *arguments):
+        answer = await super().fetch(statement, *arguments)
+        self.asked_once.set()
+        await self.answered.wait()
+        return answer
+
+
+async def under_way(world, *job_types):
+    """Return a claim that the database has answered and the store has not heard of, and what holds the answer back."""
+    line = world.store._claimer.line
+    line._connection = Held(await line.get())
+    claim = asyncio.create_task(world.claim(*job_types))
+    await line._connection.asked_once.wait()
+    return claim, line._connection.answered
+
+
+async def test_others_are_offered_what_a_claim_could_have_taken_and_did_not(roomy, monkeypatch):
+    """What was saved while it was under way, it could not: that is offered after the next, if that leaves it, too."""
+    offered = []
+    monkeypatch.setattr(roomy.store.signals, "publish", lambda **news: offered.append(set(news["job_types"])))
+    await roomy.start()
+    claim, answered = await under_way(roomy, "a")
+    await roomy.start()
+    offered.clear()
+    answered.set()
+    assert len(await claim) == 1
+    assert offered == [set()]
+    await roomy.store.claim([], roomy.now_ms)
+    await roomy.store.claim([], roomy.now_ms)
+    assert offered == [set(), {"a"}, set()]
+
+
+async def test_a_claim_does_not_pass_over_what_has_ripened_meanwhile(roomy):
+    """It would be behind the watermark, and wait until that is forgotten, while younger jobs are handed out."""
+    old, young = await roomy.start(), await roomy.start()
+    [claimed] = await roomy.claim("a", max_jobs=1)
+    await roomy.fail(claimed.job, retry_after_ms=1_000)
+    third = await roomy.start()
+    roomy.now_ms += 1_000
+    claim, answered = await under_way(roomy, "a")
+    async with roomy.store.transaction() as tx:
+        await tx.ripen(roomy.now_ms)
+    await roomy.start()
+    answered.set()
+    assert [job.job.instance_id for job in await claim] == [young.id, third.id]
+    assert (await roomy.claim("a", max_jobs=1))[0].job.instance_id == old.id
+
+
+def test_the_watermark_moves_again_after_it_was_forgotten():
+    """Only a claim that had asked before it was forgotten says nothing about where the next begins."""
+    watermark = Watermark()
+    assert watermark.after(["a"], 0.0) == [0]
+    watermark.forget(["a"])
+    watermark.move({"a": 5})
+    assert watermark.after(["a"], 0.0) == [0]
+    watermark.move({"a": 7})
+    assert watermark.after(["a"], 0.0) == [7]

@@ -111,21 +111,19 @@ class PostgresStore:
         """Lock ready jobs that no other engine is looking at; what is left, other engines hear of."""
         claimed: list[list[ClaimedJob]] = []
         left: set[str] = set()
-        saved_before = set(self._queued)
+        taken: Counter[str] = Counter()
+        saved_before = Counter(self._queued)
         if requests:
             async with self._claimer.turn() as turn:
                 claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
                 with translated():
                     claimed = await claims.claim(requests, now_ms)
             self._watermark.move(claims.places)
-            self._keeper.dirt += claims.taken.total()
-            self._queued.subtract(claims.taken)
-            left = claims.left
-        self._queued = +self._queued
-        for job_type in saved_before.intersection(self._queued):
-            del self._queued[job_type]  # the others were saved while the claim was under way: the next one sees to them
-            left.add(job_type)
-        self.signals.publish(job_types=left, instances=())
+            left, taken = claims.left, claims.taken
+            self._keeper.dirt += taken.total()
+        unclaimed = saved_before - taken
+        self._queued = self._queued - taken - unclaimed  # saved while the claim was under way: the next sees to them
+        self.signals.publish(job_types=left | unclaimed.keys(), instances=())
         return claimed
 
     async def due(self, now_ms: int, limit: int) -> Due:

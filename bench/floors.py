@@ -43,7 +43,7 @@ class Effort(NamedTuple):
     rounds: int = 3
     warm_s: float = 1.0
     measure_s: float = 4.0
-    instances: int = 60_000
+    instances: int = 90_000
     only: tuple[str, ...] = ()
     wide: bool = False
 

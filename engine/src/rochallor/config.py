@@ -163,7 +163,7 @@ class Config:
         "WE_OUTBOX_BATCH_SIZE", 200, _number(1, 10_000), "How many jobs are published in one go."
     )
     db_max_conns: int | None = _setting(
-        "DB_MAX_CONNS", None, _number(1, 10_000), "Most connections to PostgreSQL: 4 per core unless set."
+        "DB_MAX_CONNS", None, _number(1, 10_000), "Most connections to PostgreSQL, 4 at least: 4 per core unless set."
     )
     db_min_conns: int = _setting("DB_MIN_CONNS", 0, _number(0, 10_000), "Connections kept open although idle.")
     workers: int = _setting("WE_WORKERS", 1, _number(1, 256), "Engine processes on this host (PostgreSQL only).")

@@ -277,6 +277,18 @@ async def test_report_answers_each_outcome_and_polls(house):
     assert answer.results[2].lock_expires_at is not None
 
 
+async def test_the_poll_of_a_report_comes_after_all_its_outcomes(houses):
+    """Also when they are too many for one batch, the jobs that they make are there for it."""
+    house = await houses(batch_limit=1)
+    await house.upload({**TASK, "nextStep": "more"}, {"id": "more", "type": "SERVICE_TASK", "nextStep": "end"}, END)
+    for _ in range(3):
+        await house.start()
+    outcomes = [JobOutcome(job_id=job.id, completed=JobCompleted()) for job in await house.poll("work")]
+    report = Report(worker_id="w", outcomes=outcomes, poll=Poll(worker_id="w", job_types=["more"]))
+    answer = await house.engine.report_jobs(report, default_max_jobs=10)
+    assert len(answer.jobs) == len(outcomes) == 3
+
+
 async def test_await_returns_when_the_instance_ends(house):
     """A caller that awaits an instance is woken by its end."""
     await house.upload(TASK, END)

@@ -98,9 +98,15 @@ class Executor:
         self._wake.set()
         return answer
 
-    async def poll(self, request: ClaimRequest, wait_ms: int) -> list[ClaimedJob]:
-        """Claim jobs, waiting up to `wait_ms` for the first one."""
+    async def poll(
+        self, request: ClaimRequest, wait_ms: int, after: asyncio.Future[Any] | None = None
+    ) -> list[ClaimedJob]:
+        """Claim jobs once `after` is answered, if it is given, waiting up to `wait_ms` for the first one."""
         self._refuse_when_stopping()
+        if after is not None:
+            await asyncio.wait([after])
+            if self.stopping:
+                return []
         return await self.polls.claim(request, wait_ms)
 
     async def run(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+import asyncio
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -98,7 +99,10 @@ class JobDesk:
         worker_id = checks.worker(report.worker_id)
         request = self._claim_request(report.poll, default_max_jobs, max_bytes, caller) if report.poll else None
         pending = [self._enqueue(outcome, worker_id, caller) for outcome in report.outcomes or ()]
-        claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
+        claimed: list[ClaimedJob] = []
+        if request and report.poll:
+            last = next((entry.answer for entry in reversed(pending) if isinstance(entry, _Pending)), None)
+            claimed = await self.executor.poll(request, self._wait_ms(report.poll), after=last)
         results = [await self._result(entry) for entry in pending]
         return ReportView(results=results, jobs=self._views(claimed))
 
@@ -197,7 +201,7 @@ class _Pending(msgspec.Struct, frozen=True):
 
     job_id: str
     job: JobRef
-    answer: Awaitable[Outcome | int | None]
+    answer: asyncio.Future[Outcome | int | None]
 
 
 def _within(work: Work[T], job: JobRef, caller: Caller) -> Work[T]:

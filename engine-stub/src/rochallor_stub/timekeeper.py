@@ -124,8 +124,10 @@ class Timekeeper:
     async def idle_for_good(self, quiet_s: float = QUIET_S) -> bool:
         """Tell, after some real time of silence, whether nothing at all can happen any more by itself."""
         await self._quiet_for(quiet_s)
-        at_work = self._sleepers or (await self._store.due(_FOR_EVER_MS, _ENOUGH)).leases or await self._served_jobs()
-        return not (at_work or self._activity.busy) and await self.next_due_ms() is None
+        async with self._turn:  # what is due at the moment that the clock has just come to has happened
+            due = await self._store.due(_FOR_EVER_MS, _ENOUGH)
+            at_work = self._sleepers or due.leases or await self._served_jobs()
+            return not (at_work or self._activity.busy) and await self.next_due_ms() is None
 
     async def _served_jobs(self) -> bool:
         backlog = await self._store.reads.backlog(self._clock.at_ms)

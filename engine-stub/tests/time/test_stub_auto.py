@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from typing import Any
 
 import pytest
+from rochallor_stub import AsyncEngineStub
 
 TASK = {"id": "work", "type": "SERVICE_TASK", "jobType": "work", "retryCount": 1, "nextStep": "end"}
 END = {"id": "end", "type": "END"}
@@ -119,3 +122,21 @@ def test_the_clock_stands_when_auto_is_switched_off(auto: Any) -> None:
     auto.upload(ASK, END)
     auto.start()
     assert seconds_later(auto) == 0
+
+
+async def test_in_the_middle_of_a_move_nothing_is_over() -> None:
+    """The clock has come to the moment of a timer that has not fired yet, so nothing is planned and nobody at work."""
+    steps = [{"name": step["id"], **step} for step in (ASK, END)]
+    async with AsyncEngineStub() as stub:
+        await stub.engine.upload_definition(json.dumps({"id": "flow", "name": "flow", "steps": steps}).encode())
+        instance = await stub.engine.start_instance("flow")
+        keeper = stub._timekeeper
+        async with keeper._turn:
+            stub._clock.leap_to(await keeper.next_due_ms() or 0)
+            over = asyncio.create_task(keeper.idle_for_good(0))
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not over.done()
+            await keeper._settle()
+        assert await over
+        assert (await stub.engine.get_instance(instance.id)).status == "COMPLETED"

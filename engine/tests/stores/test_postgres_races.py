@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 from rochallor.core import commands as cmd
-from rochallor.ports import ClaimRequest, StoreConflict, StoredDefinition, Wanted
+from rochallor.ports import ClaimRequest, InstanceFilter, StoreConflict, StoredDefinition, Wanted
 from rochallor.stores.postgres import PostgresStore
 
 
@@ -176,3 +176,27 @@ async def test_a_claim_reads_no_more_variables_than_it_hands_out(pair):
     [jobs] = await world.store.claim([ClaimRequest("w", ("a", "b"), 20, 1_000, "token", 25_000)], world.now_ms)
     assert len(jobs) == 2
     assert len(read) == 2
+
+
+async def test_a_page_and_its_total_are_of_one_moment(pair, monkeypatch):
+    """A commit between the two questions is in neither, or a page could have fewer instances than its total."""
+    one, two = pair
+    await one.start()
+    once = one.store.reads._once
+
+    class Interrupted:
+        def __init__(self, connection):
+            self._connection = connection
+
+        def __getattr__(self, name):
+            return getattr(self._connection, name)
+
+        async def fetch(self, *arguments):
+            rows = await self._connection.fetch(*arguments)
+            await two.start()
+            return rows
+
+    monkeypatch.setattr(one.store.reads, "_once", lambda read: once(lambda connection: read(Interrupted(connection))))
+    found, total = await one.store.reads.instances(InstanceFilter(), 10, 0)
+    assert (len(found), total) == (1, 1)
+    assert (await two.store.reads.instances(InstanceFilter(), 10, 0))[1] == 3

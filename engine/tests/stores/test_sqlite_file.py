@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 from rochallor.core.errors import Unavailable
-from rochallor.ports import StoreConflict, StoredDefinition, Wanted
+from rochallor.ports import InstanceFilter, StoreConflict, StoredDefinition, Wanted
 from rochallor.stores.sqlite import SqliteStore
 from rochallor.stores.sqlite.writes import SQL
 
@@ -325,3 +325,26 @@ async def test_claims_and_due_times_are_answered_from_indexes(path, name, parame
     await store.close()
     assert any("USING" in step for step in plan)
     assert not [step for step in plan if step.startswith("SCAN") and "INDEX" not in step]
+
+
+async def test_a_page_and_its_total_are_of_one_moment(tmp_path, world_over):
+    """A commit between the two questions is in neither, or a page could have fewer instances than its total."""
+    store = SqliteStore(str(tmp_path / "pages.db"))
+    await store.open()
+    world = world_over(store)
+    await world.start()
+    other = sqlite3.connect(tmp_path / "pages.db", isolation_level=None, check_same_thread=False)
+    asked = []
+
+    def between(statement):
+        asked.append(statement)
+        if "count(*)" in statement:
+            other.execute("DELETE FROM instance")
+
+    store.reads._lists.set_trace_callback(between)
+    found, total = await store.reads.instances(InstanceFilter(), 10, 0)
+    assert any("count(*)" in statement for statement in asked)
+    assert (len(found), total) == (1, 1)
+    assert await store.reads.instances(InstanceFilter(), 10, 0) == ([], 0)
+    other.close()
+    await store.close()

@@ -9,6 +9,7 @@ from typing import Any
 from rochallor.core.events import Committed, decode_events
 from rochallor.ports import Dossier, JobEntry
 from rochallor.stores.postgres.claims import SQL
+from rochallor.stores.postgres.snapshot import at_one_moment
 from rochallor.stores.projections import instance_of
 
 _PARTS = ("history", "jobs", "timers", "tasks", "keys", "chains")
@@ -21,10 +22,10 @@ def committed(row: Sequence[Any]) -> Committed:
 
 
 async def read_dossiers(connection: Any, instance_ids: Sequence[str]) -> list[Dossier]:
-    """Read inside one transaction with one snapshot, so that all tables show the same moment."""
-    async with connection.transaction(isolation="repeatable_read", readonly=True):
-        instances = await connection.fetch(SQL["dossier_instances"], instance_ids)
-        parts = {part: await connection.fetch(SQL[f"dossier_{part}"], instance_ids) for part in _PARTS}
+    """Return all that is stored about instances; all tables show the same moment."""
+    asked = ((SQL[f"dossier_{part}"], instance_ids) for part in ("instances", *_PARTS))
+    instances, *found = await at_one_moment(connection, *asked)
+    parts = dict(zip(_PARTS, found, strict=True))
     by_owner = {part: _grouped(part, rows) for part, rows in parts.items()}
     return [
         Dossier(

@@ -20,6 +20,7 @@ from rochallor.ports import Backlog, Dossier, InstanceFilter, StoredDefinition, 
 from rochallor.stores.postgres.claims import SQL
 from rochallor.stores.postgres.connect import translated
 from rochallor.stores.postgres.dossiers import committed, read_dossiers
+from rochallor.stores.postgres.snapshot import at_one_moment
 from rochallor.stores.projections import instance_of
 
 _ACQUIRE_S = 10.0
@@ -105,8 +106,8 @@ class PostgresReads:
     async def definitions(self, keyword: str, limit: int, offset: int) -> tuple[list[StoredDefinition], int]:
         """Return a page of newest versions whose id or name holds `keyword`, and how many do."""
         folded = keyword.lower()
-        rows = await self.rows("definitions", folded, limit, offset)
-        [[total]] = await self.rows("count_definitions", folded)
+        page, count = (SQL["definitions"], folded, limit, offset), (SQL["count_definitions"], folded)
+        rows, [[total]] = await self._with(lambda connection: at_one_moment(connection, page, count))
         return [StoredDefinition(*row) for row in rows], total
 
     async def backlog(self, now_ms: int) -> list[Backlog]:
@@ -135,10 +136,9 @@ class PostgresReads:
     ) -> tuple[list[Any], int]:
         filters = {column: value for column, value in where._asdict().items() if value}
         values = tuple(filters.values())
-        page = SQL[name].replace("{where}", _condition(filters, first=3))
-        count = SQL[f"count_{name}"].replace("{where}", _condition(filters, first=1))
-        rows = await self.fetch(page, limit, offset, *values)
-        [[total]] = await self.fetch(count, *values)
+        page = SQL[name].replace("{where}", _condition(filters, first=3)), limit, offset, *values
+        count = SQL[f"count_{name}"].replace("{where}", _condition(filters, first=1)), *values
+        rows, [[total]] = await self._with(lambda connection: at_one_moment(connection, page, count))
         return rows, total
 
 

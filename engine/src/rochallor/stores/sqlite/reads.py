@@ -85,13 +85,9 @@ class SqliteReads:
     async def definitions(self, keyword: str, limit: int, offset: int) -> tuple[list[StoredDefinition], int]:
         """Return a page of newest versions whose id or name holds `keyword`, and how many do."""
         folded = keyword.lower()
-        rows, counted = await self._aside(
-            lambda lists: (
-                _rows(lists, SQL["definitions"], (folded, limit, offset)),
-                _rows(lists, SQL["count_definitions"], (folded,)),
-            )
-        )
-        return [StoredDefinition(*row) for row in rows], counted[0][0]
+        page, count = (SQL["definitions"], (folded, limit, offset)), (SQL["count_definitions"], (folded,))
+        rows, [[total]] = await self._aside(lambda lists: _at_one_moment(lists, page, count))
+        return [StoredDefinition(*row) for row in rows], total
 
     async def backlog(self, now_ms: int) -> list[Backlog]:
         """Return what waits to be claimed, by type."""
@@ -123,10 +119,9 @@ class SqliteReads:
         condition = " AND ".join(f"{column} = ?" for column in filters) or "true"
         page, count = (SQL[query].replace("{where}", condition) for query in (name, f"count_{name}"))
         values = tuple(filters.values())
-        rows, counted = await self._aside(
-            lambda lists: (_rows(lists, page, (*values, limit, offset)), _rows(lists, count, values))
-        )
-        return rows, counted[0][0]
+        asked = (page, (*values, limit, offset)), (count, values)
+        rows, [[total]] = await self._aside(lambda lists: _at_one_moment(lists, *asked))
+        return rows, total
 
     async def _aside(self, read: Callable[[sqlite3.Connection | None], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._helper, read, self._lists)
@@ -141,14 +136,10 @@ _PARTS = ("history", "jobs", "timers", "tasks", "keys", "chains")
 
 
 def _dossiers(connection: sqlite3.Connection | None, instance_ids: tuple[str, ...]) -> list[Dossier]:
-    """Read inside one transaction, so that all tables show the same moment."""
     named = (json.dumps(instance_ids),)
-    _rows(connection, "BEGIN", ())
-    try:
-        instances = _rows(connection, SQL["dossier_instances"], named)
-        parts = {part: _rows(connection, SQL[f"dossier_{part}"], named) for part in _PARTS}
-    finally:
-        _rows(connection, "COMMIT", ())
+    asked = [(SQL[f"dossier_{part}"], named) for part in ("instances", *_PARTS)]
+    instances, *found = _at_one_moment(connection, *asked)
+    parts: dict[str, list[Any]] = dict(zip(_PARTS, found, strict=True))
     parts["history"] = [(row[0], _committed(row)) for row in parts["history"]]
     parts["jobs"] = [(row[0], JobEntry(*row[1:])) for row in parts["jobs"]]
     for part in ("timers", "tasks", "keys", "chains"):
@@ -165,6 +156,15 @@ def _grouped(rows: list[tuple[str, Any]]) -> defaultdict[str, list[Any]]:
     for owner, row in rows:
         groups[owner].append(row)
     return groups
+
+
+def _at_one_moment(connection: sqlite3.Connection | None, *asked: tuple[str, tuple[Any, ...]]) -> list[list[Any]]:
+    """Return the rows of each statement; a commit that comes between two of them is in none."""
+    _rows(connection, "BEGIN", ())
+    try:
+        return [_rows(connection, statement, parameters) for statement, parameters in asked]
+    finally:
+        _rows(connection, "COMMIT", ())
 
 
 def _rows(connection: sqlite3.Connection | None, statement: str, parameters: tuple[Any, ...]) -> list[Any]:

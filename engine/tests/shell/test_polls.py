@@ -120,3 +120,12 @@ async def test_a_stop_during_a_claim_waits_for_its_answer(apart, store):
     store.may_answer.set()
     await asyncio.wait_for(stop, 5)
     assert [job.instance_id for job in await poll] == [instance_id]
+
+
+async def test_a_poll_comes_after_the_commands_before_it(apart):
+    """A worker that asks for more while its report is under way gets the job that the report makes."""
+    await apart.upload({**TASK, "nextStep": "more"}, {**TASK, "id": "more"}, END, id="two")
+    await apart.start("two")
+    (job,) = await apart.poll("work")
+    more, _ = await asyncio.gather(apart.poll("more"), apart.engine.complete_job(job.id, "w"))
+    assert [job.job_type for job in more] == ["more"]

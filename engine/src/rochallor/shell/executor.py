@@ -77,6 +77,7 @@ class Executor:
         self._settings = settings
         self._metrics = metrics
         self._queue: deque[Submission] = deque()
+        self._last: asyncio.Future[Any] | None = None
         metrics.queue_depth.set_function(lambda: len(self._queue))
         self.draining = False
         self.stopping = False
@@ -94,6 +95,7 @@ class Executor:
             message = f"{len(self._queue)} requests are waiting already; try again shortly"
             raise TooManyRequests(message, retry_after_ms=1_000)
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._last = answer
         self._queue.append(Submission(work, answer))
         self._wake.set()
         return answer
@@ -101,9 +103,15 @@ class Executor:
     async def poll(
         self, request: ClaimRequest, wait_ms: int, after: asyncio.Future[Any] | None = None
     ) -> list[ClaimedJob]:
-        """Claim jobs once `after` is answered, if it is given, waiting up to `wait_ms` for the first one."""
+        """Claim jobs once `after` is answered, by default the last command, waiting up to `wait_ms` for the first one.
+
+        So whoever reports and polls, in this order or at once, gets the jobs that the report makes.
+        """
         self._refuse_when_stopping()
-        if after is not None:
+        if after is None and not self._in_turns:
+            await asyncio.sleep(0)
+            after = self._last
+        if after is not None and not after.done():
             await asyncio.wait([after])
             if self.stopping:
                 return []

@@ -229,6 +229,18 @@ async def test_stop_answers_waiting_polls_and_refuses_new_work(houses):
             await asyncio.wait_for(late, 5)
 
 
+async def test_stop_answers_a_poll_that_waits_for_a_command(houses):
+    """The command is done; the poll behind it finds nobody who claims any more."""
+    house = await houses()
+    await house.upload(TASK, END)
+    start = asyncio.create_task(house.start())
+    poll = asyncio.create_task(house.poll("work", wait_ms=30_000))
+    await asyncio.sleep(0)
+    house.engine.executor.stop()
+    assert await asyncio.wait_for(poll, 5) == []
+    await start
+
+
 async def test_conflicting_reports_have_one_winner(house):
     """Sixty-four reports of one job at once: one counts, the others are late, nothing happens twice."""
     await house.upload(TASK, END)

@@ -15,17 +15,19 @@ END = {"id": "end", "type": "END"}
 
 
 class Slow(MemoryStore):
-    """Its claims are made at once, and answered when a test says so; `asked` counts their polls."""
+    """Its claims are made at once, and answered when a test says so; `made` are those that no test has looked at."""
 
     def __init__(self):
         super().__init__()
         self.asked = []
+        self.made = asyncio.Queue()
         self.may_answer = asyncio.Event()
         self.may_answer.set()
 
     async def claim(self, requests, now_ms):
         claimed = await super().claim(requests, now_ms)
         self.asked.append(len(requests))
+        self.made.put_nowait(len(requests))
         if requests:
             await self.may_answer.wait()
         return claimed
@@ -48,16 +50,11 @@ async def apart(houses, store):
 async def claimed_and_not_answered(house, store, *job_types, **poll):
     """Return a poll for which the store has made its claim."""
     store.may_answer.clear()
-    before = sum(store.asked)
+    store.made = asyncio.Queue()
     poll = asyncio.create_task(house.poll(*(job_types or ("work",)), **poll))
-    await until(lambda: sum(store.asked) > before)
+    while not await store.made.get():
+        pass  # a claim for nobody, from before
     return poll
-
-
-async def until(condition):
-    """Yield until it is so."""
-    while not condition():  # noqa: ASYNC110  # yields, never waits
-        await asyncio.sleep(0)
 
 
 async def test_a_claim_holds_no_command_up(apart, store):
@@ -95,10 +92,9 @@ async def test_a_job_claimed_while_its_instance_moves_on_can_be_reported(apart, 
 
 async def test_every_commit_is_followed_by_a_claim_for_nobody_at_least(apart, store):
     """That is when the store tells other engines what is left for them."""
-    before = len(store.asked)
+    store.made = asyncio.Queue()
     await apart.start()
-    await until(lambda: len(store.asked) > before)
-    assert not sum(store.asked)
+    assert await asyncio.wait_for(store.made.get(), 5) == 0
 
 
 async def test_polls_that_come_during_a_claim_share_the_next(apart, store):

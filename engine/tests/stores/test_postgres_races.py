@@ -152,6 +152,22 @@ async def test_engines_agree_on_the_time(pair):
     assert abs(one.clock.now_ms() - two.clock.now_ms()) < 100
 
 
+class Followed:
+    """A connection after whose fetches something is done with their rows."""
+
+    def __init__(self, connection, after):
+        self._connection = connection
+        self._after = after
+
+    def __getattr__(self, name):
+        return getattr(self._connection, name)
+
+    async def fetch(self, *arguments):
+        rows = await self._connection.fetch(*arguments)
+        await self._after(rows)
+        return rows
+
+
 async def test_a_claim_reads_no_more_variables_than_it_hands_out(pair):
     """However many heavy jobs a poll could have, only those that fit into its answer leave the database."""
     world, _ = pair
@@ -159,20 +175,11 @@ async def test_a_claim_reads_no_more_variables_than_it_hands_out(pair):
         await world.start(variables=b'{"text": "' + b"x" * 10_000 + b'"}')
     read = []
 
-    class Watched:
-        def __init__(self, connection):
-            self._connection = connection
-
-        def __getattr__(self, name):
-            return getattr(self._connection, name)
-
-        async def fetch(self, *arguments):
-            rows = await self._connection.fetch(*arguments)
-            read.extend(len(value) for row in rows for value in row if isinstance(value, bytes))
-            return rows
+    async def look(rows):
+        read.extend(len(value) for row in rows for value in row if isinstance(value, bytes))
 
     writer = world.store._writer.line
-    writer._connection = Watched(await writer.get())
+    writer._connection = Followed(await writer.get(), look)
     [jobs] = await world.store.claim([ClaimRequest("w", ("a", "b"), 20, 1_000, "token", 25_000)], world.now_ms)
     assert len(jobs) == 2
     assert len(read) == 2
@@ -184,19 +191,12 @@ async def test_a_page_and_its_total_are_of_one_moment(pair, monkeypatch):
     await one.start()
     once = one.store.reads._once
 
-    class Interrupted:
-        def __init__(self, connection):
-            self._connection = connection
+    async def interrupt(_rows):
+        await two.start()
 
-        def __getattr__(self, name):
-            return getattr(self._connection, name)
-
-        async def fetch(self, *arguments):
-            rows = await self._connection.fetch(*arguments)
-            await two.start()
-            return rows
-
-    monkeypatch.setattr(one.store.reads, "_once", lambda read: once(lambda connection: read(Interrupted(connection))))
+    monkeypatch.setattr(
+        one.store.reads, "_once", lambda read: once(lambda connection: read(Followed(connection, interrupt)))
+    )
     found, total = await one.store.reads.instances(InstanceFilter(), 10, 0)
     assert (len(found), total) == (1, 1)
     assert (await two.store.reads.instances(InstanceFilter(), 10, 0))[1] == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
@@ -46,13 +47,24 @@ class Overheard:
 
 
 @pytest.fixture
-async def world(postgres_database, world_over, monkeypatch):
-    """A world over a store whose connection never gets stale."""
+async def worlds(postgres_database, world_over, monkeypatch):
+    """Builds worlds over stores with so many connections, which never get stale."""
     monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", FOREVER_S)
-    store = PostgresStore(postgres_database, max_conns=4)
-    await store.open()
-    yield world_over(store)
-    await store.close()
+    async with AsyncExitStack() as stack:
+
+        async def build(max_conns):
+            store = PostgresStore(postgres_database, max_conns=max_conns)
+            await store.open()
+            stack.push_async_callback(store.close)
+            return world_over(store)
+
+        yield build
+
+
+@pytest.fixture
+async def world(worlds):
+    """Its store has no connection to spare for claims."""
+    return await worlds(4)
 
 
 @pytest.fixture
@@ -236,13 +248,9 @@ async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overhea
 
 
 @pytest.fixture
-async def roomy(postgres_database, world_over, monkeypatch):
-    """A world over a store that has a connection to spare for claims, which never gets stale."""
-    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", FOREVER_S)
-    store = PostgresStore(postgres_database, max_conns=5)
-    await store.open()
-    yield world_over(store)
-    await store.close()
+async def roomy(worlds):
+    """Its store has one."""
+    return await worlds(5)
 
 
 async def test_claims_go_on_while_a_transaction_is_open(roomy):

@@ -197,7 +197,7 @@ PATCHES: Final[dict[str, Patch]] = {
         ),
     ),
     "report-all-or-nothing+without-poll": (
-        Edit("shell.jobs", "if request and report.poll:", "if request is None and report.poll:"),
+        Edit("shell.jobs", "if request and report.poll else []", "if request is None and report.poll else []"),
     ),
     "report-all-or-nothing+failures-succeed": (
         Edit(

@@ -100,22 +100,16 @@ class Executor:
         self._wake.set()
         return answer
 
-    async def poll(
-        self, request: ClaimRequest, wait_ms: int, after: asyncio.Future[Any] | None = None
-    ) -> list[ClaimedJob]:
-        """Claim jobs once `after` is answered, by default the last command, waiting up to `wait_ms` for the first one.
+    async def poll(self, request: ClaimRequest, wait_ms: int) -> list[ClaimedJob]:
+        """Claim jobs, waiting up to `wait_ms` for the first one.
 
-        So whoever reports and polls, in this order or at once, gets the jobs that the report makes.
+        The commands that came before are done first: whoever reports and polls gets the jobs that the report makes.
         """
         self._refuse_when_stopping()
-        if after is None and not self._in_turns:
-            await asyncio.sleep(0)
-            after = self._last
-        if after is not None and not after.done():
-            await asyncio.wait([after])
-            if self.stopping:
-                return []
-        return await self.polls.claim(request, wait_ms)
+        await asyncio.sleep(0)  # what came at the same moment came before
+        if self._last is not None and not self._last.done():
+            await asyncio.wait([self._last])
+        return [] if self.stopping else await self.polls.claim(request, wait_ms)
 
     async def run(self) -> None:
         """Write and claim until `stop`."""

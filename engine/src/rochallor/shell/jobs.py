@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import msgspec
@@ -99,10 +98,7 @@ class JobDesk:
         worker_id = checks.worker(report.worker_id)
         request = self._claim_request(report.poll, default_max_jobs, max_bytes, caller) if report.poll else None
         pending = [self._enqueue(outcome, worker_id, caller) for outcome in report.outcomes or ()]
-        claimed: list[ClaimedJob] = []
-        if request and report.poll:
-            last = next((entry.answer for entry in reversed(pending) if isinstance(entry, _Pending)), None)
-            claimed = await self.executor.poll(request, self._wait_ms(report.poll), after=last)
+        claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
         results = [await self._result(entry) for entry in pending]
         return ReportView(results=results, jobs=self._views(claimed))
 
@@ -201,7 +197,7 @@ class _Pending(msgspec.Struct, frozen=True):
 
     job_id: str
     job: JobRef
-    answer: asyncio.Future[Outcome | int | None]
+    answer: Awaitable[Outcome | int | None]
 
 
 def _within(work: Work[T], job: JobRef, caller: Caller) -> Work[T]:

@@ -1,7 +1,7 @@
 """Who waits for what: polls for a job type, callers for an instance to change.
 
 Both are in-memory and lost with the process, which is fine: whoever waited asks again. What must not happen is a wait
-that nobody ends, so a poll is parked only by the writer, right after the claim that found nothing for it.
+that nobody ends, so a poll is parked only by who claims (`polls.py`), right after the claim that found nothing for it.
 """
 
 from __future__ import annotations

@@ -201,6 +201,10 @@ class Transaction(Protocol):
         """
         ...
 
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs as `Store.claim` does, those among them that were saved here."""
+        ...
+
     async def extend(self, job: JobRef, lease: Lease) -> bool:
         """Give a locked job this lease; False when the job is not locked any more."""
         ...
@@ -299,7 +303,10 @@ class Store(Protocol):
 
     @property
     def claims_apart(self) -> bool:
-        """Whether a claim and a transaction can be at work at the same time; where not, one waits for the other."""
+        """Whether a claim and a transaction can be at work at the same time.
+
+        Where not, one waits for the other, and a transaction that claims as well is cheaper than two.
+        """
         ...
 
     async def open(self) -> None:

@@ -66,11 +66,11 @@ TASK = {"id": "work", "type": "SERVICE_TASK", "retryCount": 1, "nextStep": "end"
 END = {"id": "end", "type": "END"}
 
 
-@pytest.fixture(params=[False, True], ids=["in-turns", "apart"])
+@pytest.fixture(params=[False, True], ids=["riding", "apart"])
 async def houses(request: pytest.FixtureRequest) -> AsyncIterator[Callable[..., Any]]:
     """Builds running engines, each over a fresh memory store unless told otherwise.
 
-    Once with claims and commands in turns, as on SQLite, and once at the same time, as on PostgreSQL.
+    Once with polls that ride with commands, as on SQLite, and once with claims beside them, as on PostgreSQL.
     """
     built: list[House] = []
 

@@ -211,23 +211,6 @@ async def test_heavy_jobs_are_leased_to_those_who_get_them(world):
     assert len(await world.claim("a")) == 2
 
 
-async def test_other_engines_hear_of_what_a_claim_leaves(world, monkeypatch):
-    """Jobs that were queued since the last claim and not taken, and those it looked at and had to leave."""
-    told = []
-    monkeypatch.setattr(world.store.signals, "publish", lambda **news: told.append(set(news["job_types"])))
-    for _ in range(3):
-        await world.start(variables=b'{"text": "' + b"x" * 1_000 + b'"}')
-    told.clear()
-    await world.store.claim([], world.now_ms)
-    await world.claim("a", max_bytes=2_500)
-    await world.claim("a")
-    await world.start()
-    await world.claim("a")
-    await world.start()
-    await world.claim("b")
-    assert told == [{"a"}, {"a"}, set(), set(), set(), set(), {"a"}]
-
-
 async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overheard):
     """Between a claim's two statements another engine may have let its leases run out and given the jobs away."""
     for _ in range(3):
@@ -251,6 +234,23 @@ async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overhea
 async def roomy(worlds):
     """Its store has one."""
     return await worlds(5)
+
+
+async def test_other_engines_hear_of_what_a_claim_leaves(roomy, monkeypatch):
+    """Jobs that were queued since the last claim and not taken, and those it looked at and had to leave."""
+    told = []
+    monkeypatch.setattr(roomy.store.signals, "publish", lambda **news: told.append(set(news["job_types"])))
+    for _ in range(3):
+        await roomy.start(variables=b'{"text": "' + b"x" * 1_000 + b'"}')
+    told.clear()
+    await roomy.store.claim([], roomy.now_ms)
+    await roomy.claim("a", max_bytes=2_500)
+    await roomy.claim("a")
+    await roomy.start()
+    await roomy.claim("a")
+    await roomy.start()
+    await roomy.claim("b")
+    assert told == [{"a"}, {"a"}, set(), set(), set(), set(), {"a"}]
 
 
 async def test_claims_go_on_while_a_transaction_is_open(roomy):
@@ -340,6 +340,19 @@ async def test_others_are_offered_what_a_claim_could_have_taken_and_did_not(room
     await roomy.store.claim([], roomy.now_ms)
     await roomy.store.claim([], roomy.now_ms)
     assert offered == [set(), {"a"}, set()]
+
+
+async def test_others_are_offered_at_once_what_a_transaction_has_not_claimed_itself(world, monkeypatch):
+    """Where claims ride with transactions there may be none afterwards."""
+    offered = []
+    monkeypatch.setattr(world.store.signals, "publish", lambda **news: offered.append(set(news["job_types"])))
+    await world.start()
+    assert {"a"} in offered
+    offered.clear()
+    async with world.store.transaction() as tx:
+        await tx.save([world.started()], last=False)
+        assert len((await tx.claim([ClaimRequest("w", ("a",), 10, 1_000, "token", 1_000)], world.now_ms))[0]) == 2
+    assert not set().union(*offered)
 
 
 async def test_a_claim_does_not_pass_over_what_has_ripened_meanwhile(roomy):

@@ -40,6 +40,26 @@ async def test_a_claimed_job_says_everything_a_worker_needs(world):
     assert (claimed.worker_id, claimed.lease_token, claimed.variables) == ("anna", "token-of-anna", b'{"amount":7}')
 
 
+async def test_a_transaction_claims_what_it_saves(world):
+    """A job that is made there can be locked there, and is so only if the transaction succeeds."""
+
+    async def saved_claimed_and_given_up():
+        async with world.store.transaction() as tx:
+            await tx.save([world.started()])
+            [[_]] = await tx.claim([wish("w", "a")], world.now_ms)
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await saved_claimed_and_given_up()
+    assert not await world.claim("a")
+    async with world.store.transaction() as tx:
+        await tx.save([saved := world.started()])
+        [[claimed]] = await tx.claim([wish("w", "a")], world.now_ms)
+    assert claimed.job.instance_id == saved.after.id
+    assert await leases(world, claimed.job) == {claimed.job: Lease("w", "token-of-w", world.now_ms + 30_000)}
+    assert not await world.claim("a")
+
+
 async def test_a_delayed_job_says_since_when_it_could_be_had(world):
     """A retry that had to wait is created at the failure and ready after its delay."""
     await world.start()

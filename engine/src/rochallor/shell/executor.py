@@ -4,7 +4,8 @@ It waits for nobody: while one batch commits, the next gathers by itself. So an 
 one pays one commit for many commands. It only lets the loop hand over first what has arrived already (`gathering.py`).
 A batch the store refuses is tried again one by one, so that only the guilty command fails.
 
-Polls are served beside it (`polls.py`): at the same time where the store can do both at once, elsewhere in turns.
+Polls (`polls.py`) are served beside it where the store can do both at once. Elsewhere they ride with a batch: one claim
+for all of them, in its transaction, after its commands; so both together cost one flush.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from rochallor.shell.metrics import Metrics
 from rochallor.shell.polls import Polls
 from rochallor.shell.refusals import A_BUG, RACES, told
 from rochallor.shell.settings import Settings
-from rochallor.shell.wakeups import LoopWaits, Waits, Watchers
+from rochallor.shell.wakeups import LoopWaits, WaitingPoll, Waits, Watchers
 from rochallor.shell.work import Wishes, Work
 
 T = TypeVar("T")
@@ -69,15 +70,15 @@ class Executor:
         self._definitions = definitions
         self._memory = Memory()
         self._wake = asyncio.Event()
-        self._in_turns = not store.claims_apart
-        wake = self._wake if self._in_turns else asyncio.Event()
+        self._polls_ride = not store.claims_apart
+        wake = self._wake if self._polls_ride else asyncio.Event()
         self.polls = Polls(store, self._memory, clock=clock, metrics=metrics, waits=self.waits, wake=wake)
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
         self._metrics = metrics
         self._queue: deque[Submission] = deque()
-        self._last: asyncio.Future[Any] | None = None
+        self._came = self._taken = 0
         metrics.queue_depth.set_function(lambda: len(self._queue))
         self.draining = False
         self.stopping = False
@@ -95,7 +96,7 @@ class Executor:
             message = f"{len(self._queue)} requests are waiting already; try again shortly"
             raise TooManyRequests(message, retry_after_ms=1_000)
         answer: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._last = answer
+        self._came += 1
         self._queue.append(Submission(work, answer))
         self._wake.set()
         return answer
@@ -105,16 +106,14 @@ class Executor:
 
         The commands that came before are done first: whoever reports and polls gets the jobs that the report makes.
         """
+        await asyncio.sleep(0)  # what comes at the same moment came before
         self._refuse_when_stopping()
-        await asyncio.sleep(0)  # what came at the same moment came before
-        if self._last is not None and not self._last.done():
-            await asyncio.wait([self._last])
-        return [] if self.stopping else await self.polls.claim(request, wait_ms)
+        return await self.polls.claim(request, wait_ms, after=self._came)
 
     async def run(self) -> None:
         """Write and claim until `stop`."""
         async with asyncio.TaskGroup() as group:
-            if not self._in_turns:
+            if not self._polls_ride:
                 group.create_task(self.polls.run())
             await self._write()
             self.polls.end()
@@ -123,11 +122,13 @@ class Executor:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            while self._queue or (self._in_turns and self.polls):
+            while self._queue or (self._polls_ride and self.polls):
+                done = True
                 if self._queue:
                     await gather(self._queue, self._settings.batch_limit)
-                    await self._cycle(self._take())
-                if self._in_turns:
+                    done = await self._cycle(self._take(), with_polls=self._polls_ride)
+                    self.polls.follow(self._taken)
+                if self._polls_ride and not (done and self._queue):
                     await self.polls.serve()
             if self.stopping:
                 return
@@ -151,16 +152,18 @@ class Executor:
 
     def _take(self) -> list[Submission]:
         count = min(len(self._queue), self._settings.batch_limit)
+        self._taken += count
         return [self._queue.popleft() for _ in range(count)]
 
-    async def _cycle(self, batch: list[Submission], tries: int = RACES) -> None:
-        """Do a batch in one transaction, then answer all of it.
+    async def _cycle(self, batch: list[Submission], tries: int = RACES, *, with_polls: bool = False) -> bool:
+        """Do a batch in one transaction, then answer all of it; return whether that went well at once.
 
         What lost a race against another engine is decided again on what the winner left: once all together, because
-        that is what was remembered wrongly, then each alone.
+        that is what was remembered wrongly, then each alone. Polls ride with the first try only, which may have failed
+        because of them.
         """
         try:
-            await self._transact(batch)
+            await self._transact(batch, with_polls=with_polls)
         except Unavailable as error:
             self._memory.doubt()
             self._refuse(batch, error)
@@ -171,24 +174,43 @@ class Executor:
             else:
                 await self._isolate(batch, error)
         except Exception as error:  # noqa: BLE001 - one bad command must not take its batch-mates or the writer down
-            await self._isolate(batch, error)
+            await (self._cycle(batch, tries) if with_polls else self._isolate(batch, error))
+        else:
+            return True
+        return False
 
-    async def _transact(self, batch: list[Submission]) -> None:
-        now_ms, began = self._clock.now_ms(), asyncio.get_running_loop().time()
-        async with self._store.transaction() as tx:
-            desk = await self._desk(tx, batch, now_ms)
-            locked = asyncio.get_running_loop().time()
-            results = [await self._perform(submission, desk) for submission in batch]
-            if desk.changes:
-                await tx.save(desk.changes, last=not desk.released)
-            if desk.released:
-                await tx.hasten_chains(desk.released, now_ms)
-        self._metrics.transacted("commands", asyncio.get_running_loop().time() - began, locked - began)
+    async def _transact(self, batch: list[Submission], *, with_polls: bool) -> None:
+        now_ms, time_s = self._clock.now_ms(), asyncio.get_running_loop().time
+        began_s = time_s()
+        polls: list[WaitingPoll] = []
+        try:
+            async with self._store.transaction() as tx:
+                desk = await self._desk(tx, batch, now_ms)
+                locked_s = time_s()
+                results = [await self._perform(submission, desk) for submission in batch]
+                if with_polls:
+                    polls = self.polls.board(self._taken, desk.ready)
+                if desk.changes:
+                    await tx.save(desk.changes, last=not desk.released and not polls)
+                if desk.released:
+                    await tx.hasten_chains(desk.released, now_ms)
+                claimed = await tx.claim([poll.request for poll in polls], now_ms) if polls else []
+        except BaseException:
+            self.polls.put_back(polls)
+            raise
+        self._metrics.transacted("commands", time_s() - began_s, locked_s - began_s)
+        self._announce(batch, desk, results)
+        if with_polls:
+            self.polls.hand_out(polls, claimed, now_ms)
+        else:
+            self.polls.appeared(desk.ready)
+
+    def _announce(self, batch: list[Submission], desk: Desk, results: list[object]) -> None:
+        """Tell everybody what was committed."""
         self._memory.committed(desk.changes)
         self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
-        self.polls.appeared(desk.ready)
         for change in desk.changes:
             self.watchers.changed(change.after.id)
         for observer in self.after_commit:

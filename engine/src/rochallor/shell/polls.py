@@ -1,8 +1,8 @@
 """The polls: whatever polls wait are served by one claim; who found nothing waits on until jobs appear.
 
-A poll is parked right after the claim that found nothing for it, and woken by as many jobs as there are polls. What
-must not be missed are jobs that appear while a claim is under way and may not have seen them: polls that want them look
-again instead of being parked.
+A poll comes behind the commands that were there before it. It is parked right after the claim that found nothing for
+it, and woken by as many jobs as there are polls. What must not be missed are jobs that appear while a claim is under
+way and may not have seen them: polls that want them look again instead of being parked.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ AfterClaim = Callable[[Sequence[int]], None]
 class Polls:
     """Owns the polls of an engine, waiting and parked, and claims for them.
 
-    It does so by itself (`run`) or when it is told to (`serve`); `wake` is set when there is something to do.
-    `after_claim` are told when leases that were handed out will end.
+    It does so by itself (`run`), when it is told to (`serve`), or lets them ride with a transaction (`board`). `wake`
+    is set when there is something to do. `after_claim` are told when leases that were handed out will end.
     """
 
     def __init__(
@@ -41,6 +41,8 @@ class Polls:
         self._waits = waits
         self._wake = wake
         self._new: deque[WaitingPoll] = deque()
+        self._behind: deque[tuple[int, WaitingPoll]] = deque()
+        self._done = 0
         self._appeared: set[str] = set()
         self._draining = False
         self._ending = False
@@ -53,12 +55,15 @@ class Polls:
         """Return how many parked polls wait per job type."""
         return self.parked.counts()
 
-    async def claim(self, request: ClaimRequest, wait_ms: int) -> list[ClaimedJob]:
-        """Claim jobs, waiting up to `wait_ms` for the first one."""
+    async def claim(self, request: ClaimRequest, wait_ms: int, *, after: int = 0) -> list[ClaimedJob]:
+        """Claim jobs behind the first `after` commands, waiting up to `wait_ms` for the first job."""
         deadline = self._waits.time() + wait_ms / 1000 if wait_ms else 0.0
         poll = WaitingPoll(request, deadline, asyncio.get_running_loop().create_future())
-        self._new.append(poll)
-        self._wake.set()
+        if after > self._done:
+            self._behind.append((after, poll))
+        else:
+            self._new.append(poll)
+            self._wake.set()
         try:
             jobs = await poll.answer
         finally:
@@ -71,6 +76,26 @@ class Polls:
         self._new.extend(self.parked.take(ready))
         self._appeared.update(ready)
         self._wake.set()
+
+    def follow(self, done: int) -> None:
+        """Let the polls come that waited for the first `done` commands."""
+        self._done = done
+        while self._behind and self._behind[0][0] <= done:
+            self._new.append(self._behind.popleft()[1])
+            self._wake.set()
+
+    def board(self, done: int, ready: Counter[str]) -> list[WaitingPoll]:
+        """Return the polls that ride with a transaction: new ones, and parked ones that want what it makes ready.
+
+        They are answered by `hand_out` or, if nothing comes of it, `put_back`.
+        """
+        self.follow(done)
+        self._new.extend(self.parked.take(ready))
+        return self._take()
+
+    def put_back(self, polls: Sequence[WaitingPoll]) -> None:
+        """Let polls that rode in vain be served."""
+        self._new.extendleft(reversed(polls))
 
     def drain(self) -> None:
         """Let nobody wait any more, now or later."""
@@ -95,13 +120,16 @@ class Polls:
 
     async def serve(self) -> None:
         """Make one claim for all polls that wait. Also for none: then the store tells its neighbours what is left."""
+        await self._claim(self._take(), RACES)
+
+    def _take(self) -> list[WaitingPoll]:
         polls = [poll for poll in self._new if not poll.answer.done()]
         self._new.clear()
-        await self._claim(polls, RACES)
+        self._appeared.clear()
+        return polls
 
     async def _claim(self, polls: list[WaitingPoll], tries: int) -> None:
         now_ms, began = self._clock.now_ms(), asyncio.get_running_loop().time()
-        self._appeared.clear()
         try:
             claimed = await self._store.claim([poll.request for poll in polls], now_ms)
         except Exception as error:  # noqa: BLE001 - no poll may take the others or the writer down
@@ -112,11 +140,12 @@ class Polls:
             return
         if polls:
             self._metrics.transacted("claims", asyncio.get_running_loop().time() - began)
-            self._memory.claimed(claimed)
-            self.times.asked(polls, now_ms)
-            self._hand_out(polls, claimed)
+            self.hand_out(polls, claimed, now_ms)
 
-    def _hand_out(self, polls: list[WaitingPoll], claimed: list[list[ClaimedJob]]) -> None:
+    def hand_out(self, polls: Sequence[WaitingPoll], claimed: list[list[ClaimedJob]], now_ms: int) -> None:
+        """Answer polls with the jobs that were claimed for them; who got none waits on."""
+        self._memory.claimed(claimed)
+        self.times.asked(polls, now_ms)
         now = self._waits.time()
         leases_end_ms = [jobs[0].lease_expires_at_ms for jobs in claimed if jobs]
         if leases_end_ms:

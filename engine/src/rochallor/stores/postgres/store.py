@@ -99,32 +99,40 @@ class PostgresStore:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresTransaction]:
         """Begin a write when the one before has ended."""
-        async with self._writer.turn() as turn:
-            tx = PostgresTransaction(turn, unique_keys=self._unique_keys)
+        async with self._at(self._writer) as tx:
             yield tx
         self._queued.update(tx.queued)
         self._watermark.forget(tx.ripened)
-        self._keeper.dirt += tx.touched_jobs
         self.signals.publish(job_types=(), instances=tx.changed)
+        if not self.claims_apart:
+            self._offer(tx.claims, Counter(self._queued))
 
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs that no other engine is looking at; what is left, other engines hear of."""
-        claimed: list[list[ClaimedJob]] = []
-        left: set[str] = set()
-        taken: Counter[str] = Counter()
+        if not requests:
+            self._offer(None, Counter(self._queued))
+            return []
         saved_before = Counter(self._queued)
-        if requests:
-            async with self._claimer.turn() as turn:
-                claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
-                with translated():
-                    claimed = await claims.claim(requests, now_ms)
-            self._watermark.move(claims.places)
-            left, taken = claims.left, claims.taken
-            self._keeper.dirt += taken.total()
-        unclaimed = saved_before - taken
-        self._queued = self._queued - taken - unclaimed  # saved while the claim was under way: the next sees to them
-        self.signals.publish(job_types=left | unclaimed.keys(), instances=())
+        async with self._at(self._claimer) as tx:
+            claimed = await tx.claim(requests, now_ms)
+        self._offer(tx.claims, saved_before)
         return claimed
+
+    @asynccontextmanager
+    async def _at(self, seat: Seat) -> AsyncIterator[PostgresTransaction]:
+        async with seat.turn() as turn:
+            claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
+            tx = PostgresTransaction(turn, claims, unique_keys=self._unique_keys)
+            yield tx
+        self._watermark.move(claims.places)
+        self._keeper.dirt += tx.touched_jobs + claims.taken.total()
+
+    def _offer(self, claims: Claims | None, saved_before: Counter[str]) -> None:
+        """Tell other engines of the jobs that a claim left. What was saved while it was under way the next sees to."""
+        left, taken = (claims.left, claims.taken) if claims else (set(), Counter())
+        unclaimed = saved_before - taken
+        self._queued = self._queued - taken - unclaimed
+        self.signals.publish(job_types=left | unclaimed.keys(), instances=())
 
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due; each answer comes from an index over what waits."""

@@ -15,9 +15,9 @@ from msgspec.structs import astuple
 
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
-from rochallor.ports import Change, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
 from rochallor.stores.postgres.arrays import arrays
-from rochallor.stores.postgres.claims import SQL
+from rochallor.stores.postgres.claims import SQL, Claims
 from rochallor.stores.postgres.connect import OUTDATED, translated
 from rochallor.stores.postgres.together import MOVES, together
 from rochallor.stores.postgres.turn import Turn
@@ -27,9 +27,13 @@ _NOBODY_KNOWS_HOW_MANY = 1 << 32
 
 
 class PostgresTransaction:
-    """See `rochallor.ports.Transaction`. `queued` (with `ripened`) and `changed` say what others may wait for."""
+    """See `rochallor.ports.Transaction`.
 
-    def __init__(self, turn: Turn, *, unique_keys: bool) -> None:
+    `queued` (with `ripened`) and `changed` say what others may wait for, `claims` what became of the queue here.
+    """
+
+    def __init__(self, turn: Turn, claims: Claims, *, unique_keys: bool) -> None:
+        self.claims = claims
         self.queued: Counter[str] = Counter()
         self.ripened: list[str] = []
         self.changed: set[str] = set()
@@ -64,6 +68,11 @@ class PostgresTransaction:
             else:
                 await self._together(statements, last=last)
         self._note(batch)
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Lock ready jobs that no other engine is looking at."""
+        with translated():
+            return await self.claims.claim(requests, now_ms)
 
     async def _together(self, statements: dict[str, Sequence[tuple[Any, ...]]], *, last: bool) -> None:
         parameters: list[Any] = [column for rows in statements.values() for column in arrays(rows)]

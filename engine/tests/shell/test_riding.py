@@ -1,0 +1,128 @@
+"""Polls that ride with a batch, on a store with one writer: one transaction for both, and neither spoils the other."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from functools import partial
+
+import pytest
+from rochallor.core.errors import InternalError
+from rochallor.ports import StoreConflict
+from rochallor.stores.memory import MemoryStore
+
+pytestmark = pytest.mark.parametrize("houses", [False], ids=["riding"], indirect=True)
+
+TASK = {"id": "work", "type": "SERVICE_TASK", "nextStep": "end"}
+END = {"id": "end", "type": "END"}
+
+
+class Counted(MemoryStore):
+    """Counts commits; a claim in a transaction that has saved something fails as told."""
+
+    def __init__(self):
+        super().__init__()
+        self.commits = 0
+        self.spoil = []
+
+    @asynccontextmanager
+    async def transaction(self):
+        async with super().transaction() as tx:
+            saves = []
+            tx.save = partial(self._save, tx.save, saves)
+            tx.claim = partial(self._claim, tx.claim, saves)
+            yield tx
+        self.commits += 1
+
+    async def _save(self, save, saves, changes, *, last=False):
+        saves.append(last)
+        await save(changes, last=last)
+
+    async def _claim(self, claim, saves, requests, now_ms):
+        assert not any(saves)
+        if saves and self.spoil:
+            raise self.spoil.pop()
+        return await claim(requests, now_ms)
+
+
+@pytest.fixture
+def store():
+    return Counted()
+
+
+@pytest.fixture
+async def riding(houses, store):
+    house = await houses(store)
+    await house.upload({**TASK, "nextStep": "more"}, {**TASK, "id": "more"}, END)
+    return house
+
+
+async def reported_and_polled(house):
+    """Return what a worker gets that reports its job and asks for the next at the same moment."""
+    await house.start()
+    (job,) = await house.poll("work")
+    both = asyncio.gather(house.engine.complete_job(job.id, "w"), house.poll("more"))
+    return (await asyncio.wait_for(both, 5))[1]
+
+
+async def parked(house):
+    """Return a poll that waits for work."""
+    poll = asyncio.create_task(house.poll("work", max_jobs=1, wait_ms=30_000))
+    while not house.engine.executor.polls.counts():  # noqa: ASYNC110  # parking has no event, and needs none
+        await asyncio.sleep(0)
+    return poll
+
+
+async def test_a_report_and_a_poll_are_one_transaction(riding, store):
+    """Start, poll, both: three. The poll gets the job that the report makes."""
+    before = store.commits
+    assert len(await reported_and_polled(riding)) == 1
+    assert store.commits - before == 3
+
+
+async def test_whoever_waits_for_a_job_gets_it_in_the_transaction_that_makes_it(riding, store):
+    """A worker on a long poll is not one commit behind."""
+    poll = await parked(riding)
+    before = store.commits
+    instance_id = await riding.start()
+    assert [job.instance_id for job in await asyncio.wait_for(poll, 5)] == [instance_id]
+    assert store.commits - before == 1
+
+
+@pytest.mark.parametrize("error", [StoreConflict("taken"), ZeroDivisionError()], ids=["race", "bug"])
+async def test_a_claim_that_fails_takes_no_command_with_it(riding, store, error):
+    """The report is done by itself, and then the poll, which finds nothing wrong any more."""
+    store.spoil = [error]
+    assert len(await reported_and_polled(riding)) == 1
+    assert not store.spoil
+
+
+async def test_a_claim_that_fails_is_made_by_itself_before_the_next_batch(houses, store):
+    """Riding on, it would make one batch after the other fail for as long as there are any."""
+    house = await houses(store, batch_limit=1)
+    await house.upload(TASK, END)
+    poll = await parked(house)
+    store.spoil = [ZeroDivisionError() for _ in range(5)]
+    started = await asyncio.gather(*(house.start() for _ in range(5)))
+    assert [job.instance_id for job in await asyncio.wait_for(poll, 5)] == started[:1]
+    assert len(store.spoil) == 4
+
+
+async def test_a_command_that_fails_takes_no_poll_with_it(riding):
+    """The poll that rode with it is served by itself."""
+    instance_id = await riding.start()
+    both = asyncio.gather(riding.engine.executor.submit(Failing()), riding.poll("work"), return_exceptions=True)
+    failed, jobs = await asyncio.wait_for(both, 5)
+    assert isinstance(failed, InternalError)
+    assert [job.instance_id for job in jobs] == [instance_id]
+
+
+class Failing:
+    """Work that makes its whole transaction fail."""
+
+    def wish(self, wishes):
+        """Nothing."""
+
+    async def perform(self, desk):
+        """Save what cannot be saved."""
+        desk.changes.append(None)

@@ -68,7 +68,7 @@ class Metrics:
         )
         self.transaction_seconds = Histogram(
             "engine_db_transaction_duration_seconds",
-            "Store transactions, by what they are for: commands, claims.",
+            "Store transactions, by what they are for: commands (with the claims that ride along), claims.",
             ["tx_type"],
             buckets=_FAST,
             registry=registry,

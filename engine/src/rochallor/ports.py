@@ -202,7 +202,7 @@ class Transaction(Protocol):
         ...
 
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
-        """Lock ready jobs as `Store.claim` does, those among them that were saved here."""
+        """Lock ready jobs as `Store.claim` does, also those that were saved here; nothing, if this does not commit."""
         ...
 
     async def extend(self, job: JobRef, lease: Lease) -> bool:
@@ -305,7 +305,7 @@ class Store(Protocol):
     def claims_apart(self) -> bool:
         """Whether a claim and a transaction can be at work at the same time.
 
-        Where not, one waits for the other, and a transaction that claims as well is cheaper than two.
+        Where not, one waits for the other, and claims are made in transactions while there are any.
         """
         ...
 
@@ -329,7 +329,8 @@ class Store(Protocol):
         """Lock ready jobs for each request durably, oldest first and fair across its types.
 
         A request gets no more than its `max_bytes` of variables beyond its first job. No job goes to two requests.
-        Whoever has saved new jobs claims afterwards, if only for nobody: what is left is then offered to other engines.
+        Where claims are apart, whoever has saved new jobs claims afterwards, if only for nobody: what is left is then
+        offered to other engines. Elsewhere a transaction's end offers it.
         """
         ...
 

@@ -10,6 +10,7 @@ import pytest
 from rochallor.core.errors import Conflict, InternalError, TooManyRequests, Unavailable
 from rochallor.ports import StoreConflict
 from rochallor.shell.refusals import RACES
+from rochallor.shell.requests import JobCompleted, JobOutcome, Poll, Report
 from rochallor.shell.work import Write
 from rochallor.stores.memory import MemoryStore
 
@@ -226,6 +227,73 @@ async def test_stop_answers_a_poll_that_waits_for_a_command(houses):
         await asyncio.sleep(0)
     house.engine.executor.stop()
     assert [job.instance_id for job in await asyncio.wait_for(poll, 5)] == [await start]
+
+
+async def test_stop_in_the_middle_of_a_report_leaves_its_outcomes_answered(houses):
+    """They were queued before it and are done; only the next jobs do not come."""
+    house = await houses()
+    await house.upload(TASK, END)
+    await house.start()
+    (job,) = await house.poll("work")
+    poll = Poll(worker_id="w", job_types=["work"])
+    report = Report(worker_id="w", outcomes=[JobOutcome(job_id=job.id, completed=JobCompleted())], poll=poll)
+    answer = asyncio.create_task(house.engine.report_jobs(report, default_max_jobs=10))
+    await asyncio.sleep(0)
+    house.engine.executor.stop()
+    view = await asyncio.wait_for(answer, 5)
+    assert ([result.status for result in view.results], view.jobs) == (["ACCEPTED"], [])
+
+
+async def test_everybody_who_waits_is_served_when_delayed_jobs_ripen(houses):
+    """However many jobs there are, nobody waits on beside a job that is ready."""
+    house = await houses()
+    await house.upload({**TASK, "retryCount": 1}, END)
+    for _ in range(3):
+        await house.start()
+    for job in await house.poll("work"):
+        await house.engine.fail_job(job.id, "w", message="later", retryable=True, retry_after_ms=1_000)
+    polls = [asyncio.create_task(house.poll("work", max_jobs=1, wait_ms=30_000)) for _ in range(3)]
+    async with asyncio.timeout(5):
+        while house.engine.executor.polls.counts() != {"work": 3}:  # noqa: ASYNC110  # parking has no event, and needs none
+            await asyncio.sleep(0)
+    await house.pass_time(1_000)
+    assert [len(jobs) for jobs in await asyncio.wait_for(asyncio.gather(*polls), 5)] == [1, 1, 1]
+
+
+async def test_whoever_has_waited_longest_is_served_first(houses):
+    """A poll that comes together with a job does not go before one that waits for it."""
+    house = await houses()
+    await house.upload(TASK, END)
+    old = asyncio.create_task(house.poll("work", wait_ms=30_000))
+    async with asyncio.timeout(5):
+        while not house.engine.executor.polls.counts():  # noqa: ASYNC110  # parking has no event, and needs none
+            await asyncio.sleep(0)
+    new, instance_id = await asyncio.gather(house.poll("work"), house.start())
+    assert not new
+    assert [job.instance_id for job in await asyncio.wait_for(old, 5)] == [instance_id]
+
+
+async def test_an_observer_that_fails_keeps_nobody_waiting(houses):
+    """What it was told of is committed and answered, and others are told of it once."""
+    house = await houses()
+    await house.upload(TASK, END)
+    told = []
+    house.engine.executor.after_commit[:0] = [lambda _desk: 1 / 0, lambda desk: told.append(len(desk.changes))]
+    instance_id, jobs = await asyncio.wait_for(asyncio.gather(house.start(), house.poll("work", wait_ms=30_000)), 5)
+    assert [job.instance_id for job in jobs] == [instance_id]
+    assert told == [1]
+
+
+async def test_a_poll_behind_a_command_that_the_store_refuses_is_answered(houses):
+    """Nothing appeared that would wake it."""
+    store = Watched()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.refuse = [Unavailable("no store")]
+    both = asyncio.gather(house.start(), house.poll("work"), return_exceptions=True)
+    refused, jobs = await asyncio.wait_for(both, 5)
+    assert isinstance(refused, Unavailable)
+    assert jobs == []
 
 
 async def test_conflicting_reports_have_one_winner(house):

@@ -52,8 +52,9 @@ async def claimed_and_not_answered(house, store, *job_types, **poll):
     store.may_answer.clear()
     store.made = asyncio.Queue()
     poll = asyncio.create_task(house.poll(*(job_types or ("work",)), **poll))
-    while not await store.made.get():
-        pass  # a claim for nobody, from before
+    async with asyncio.timeout(5):
+        while not await store.made.get():
+            pass  # a claim for nobody, from before
     return poll
 
 

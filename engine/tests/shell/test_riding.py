@@ -9,6 +9,7 @@ from functools import partial
 import pytest
 from rochallor.core.errors import InternalError
 from rochallor.ports import StoreConflict
+from rochallor.shell.work import Write
 from rochallor.stores.memory import MemoryStore
 
 pytestmark = pytest.mark.parametrize("houses", [False], ids=["riding"], indirect=True)
@@ -68,8 +69,9 @@ async def reported_and_polled(house):
 async def parked(house):
     """Return a poll that waits for work."""
     poll = asyncio.create_task(house.poll("work", max_jobs=1, wait_ms=30_000))
-    while not house.engine.executor.polls.counts():  # noqa: ASYNC110  # parking has no event, and needs none
-        await asyncio.sleep(0)
+    async with asyncio.timeout(5):
+        while not house.engine.executor.polls.counts():  # noqa: ASYNC110  # parking has no event, and needs none
+            await asyncio.sleep(0)
     return poll
 
 
@@ -95,6 +97,37 @@ async def test_a_claim_that_fails_takes_no_command_with_it(riding, store, error)
     store.spoil = [error]
     assert len(await reported_and_polled(riding)) == 1
     assert not store.spoil
+
+
+async def test_a_poll_does_not_ride_before_its_commands_do(houses, store):
+    """Its reports are more than a batch takes; it gets what the last of them makes."""
+    house = await houses(store, batch_limit=1)
+    await house.upload({**TASK, "nextStep": "more"}, {**TASK, "id": "more"}, END)
+    await asyncio.gather(house.start(), house.start())
+    jobs = await house.poll("work")
+    both_queued = asyncio.Event()
+
+    async def wait(_tx, _now_ms):
+        await both_queued.wait()
+
+    busy = asyncio.create_task(house.engine.executor.submit(Write(wait)))
+    await asyncio.sleep(0)
+    work = [house.engine.complete_job(job.id, "w") for job in jobs] + [house.poll("more")]
+    together = asyncio.gather(*work)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    both_queued.set()
+    *_, more = await asyncio.wait_for(together, 5)
+    await busy
+    assert len(more) == 2
+
+
+async def test_leases_given_on_a_ride_are_planned_for(riding):
+    """Or nobody would look when they run out."""
+    told = []
+    riding.engine.executor.polls.after_claim.append(told.extend)
+    await asyncio.gather(riding.start(), riding.poll("work"))
+    assert told == [riding.clock.at_ms + 30_000]
 
 
 async def test_a_claim_that_fails_is_made_by_itself_before_the_next_batch(houses, store):

@@ -371,6 +371,21 @@ async def test_a_claim_does_not_pass_over_what_has_ripened_meanwhile(roomy):
     assert (await roomy.claim("a", max_jobs=1))[0].job.instance_id == old.id
 
 
+async def test_a_claim_sees_what_has_ripened_in_its_transaction(world):
+    """It would be behind the watermark, and younger jobs go first."""
+    old, young = await world.start(), await world.start()
+    [claimed] = await world.claim("a", max_jobs=1)
+    await world.fail(claimed.job, retry_after_ms=1_000)
+    third = await world.start()
+    assert [job.job.instance_id for job in await world.claim("a")] == [young.id, third.id]
+    world.now_ms += 1_000
+    async with world.store.transaction() as tx:
+        await tx.ripen(world.now_ms)
+        await tx.save([world.started()])
+        [[first]] = await tx.claim([ClaimRequest("w", ("a",), 1, 1_000, "token", 1_000)], world.now_ms)
+    assert first.job.instance_id == old.id
+
+
 def test_the_watermark_moves_again_after_it_was_forgotten():
     """Only a claim that had asked before it was forgotten says nothing about where the next begins."""
     watermark = Watermark()

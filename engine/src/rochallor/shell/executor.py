@@ -48,7 +48,7 @@ class Submission(msgspec.Struct, frozen=True):
 class Executor:
     """Owns the queue and the writer task.
 
-    `polls` claim beside it. `after_commit` are told of every committed desk.
+    `polls` claim beside it or ride with it. `after_commit` are told of every committed desk.
 
     `step` is the machine that decides; whoever tests a test puts a broken one there.
     """
@@ -106,9 +106,9 @@ class Executor:
 
         The commands that came before are done first: whoever reports and polls gets the jobs that the report makes.
         """
-        await asyncio.sleep(0)  # what comes at the same moment came before
         self._refuse_when_stopping()
-        return await self.polls.claim(request, wait_ms, after=self._came)
+        await asyncio.sleep(0)  # what comes at the same moment came before
+        return [] if self.stopping else await self.polls.claim(request, wait_ms, after=self._came)
 
     async def run(self) -> None:
         """Write and claim until `stop`."""
@@ -160,7 +160,7 @@ class Executor:
 
         What lost a race against another engine is decided again on what the winner left: once all together, because
         that is what was remembered wrongly, then each alone. Polls ride with the first try only, which may have failed
-        because of them.
+        because of them; a store that is unavailable is so for both.
         """
         try:
             await self._transact(batch, with_polls=with_polls)
@@ -173,8 +173,12 @@ class Executor:
                 await self._cycle(batch, tries - 1)
             else:
                 await self._isolate(batch, error)
-        except Exception as error:  # noqa: BLE001 - one bad command must not take its batch-mates or the writer down
-            await (self._cycle(batch, tries) if with_polls else self._isolate(batch, error))
+        except Exception as error:
+            if with_polls:
+                log.warning("a batch failed with polls aboard and is done again without them", exc_info=error)
+                await self._cycle(batch, tries)
+            else:
+                await self._isolate(batch, error)
         else:
             return True
         return False
@@ -194,27 +198,31 @@ class Executor:
                     await tx.save(desk.changes, last=not desk.released and not polls)
                 if desk.released:
                     await tx.hasten_chains(desk.released, now_ms)
-                claimed = await tx.claim([poll.request for poll in polls], now_ms) if polls else []
+                claim_ms = self._clock.now_ms()
+                claimed = await tx.claim([poll.request for poll in polls], claim_ms) if polls else []
         except BaseException:
             self.polls.put_back(polls)
             raise
         self._metrics.transacted("commands", time_s() - began_s, locked_s - began_s)
-        self._announce(batch, desk, results)
-        if with_polls:
-            self.polls.hand_out(polls, claimed, now_ms)
-        else:
-            self.polls.appeared(desk.ready)
-
-    def _announce(self, batch: list[Submission], desk: Desk, results: list[object]) -> None:
-        """Tell everybody what was committed."""
         self._memory.committed(desk.changes)
-        self._metrics.committed(desk.changes, len(batch))
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
+        if with_polls:
+            self.polls.hand_out(polls, claimed, claim_ms)
+        else:
+            self.polls.appeared(desk.ready)
+        self._metrics.committed(desk.changes, len(batch))
+        self._announce(desk)
+
+    def _announce(self, desk: Desk) -> None:
+        """Tell those who look on what was committed; what they make of it is their affair."""
         for change in desk.changes:
             self.watchers.changed(change.after.id)
         for observer in self.after_commit:
-            observer(desk)
+            try:
+                observer(desk)
+            except Exception:
+                log.exception("an observer of commits failed by a bug")
 
     async def _desk(self, tx: Transaction, batch: Sequence[Submission], now_ms: int) -> Desk:
         wishes = Wishes()

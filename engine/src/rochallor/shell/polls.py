@@ -41,8 +41,8 @@ class Polls:
         self._waits = waits
         self._wake = wake
         self._new: deque[WaitingPoll] = deque()
-        self._behind: deque[tuple[int, WaitingPoll]] = deque()
-        self._done = 0
+        self._behind: deque[tuple[int, WaitingPoll]] = deque()  # how many commands come before each, in this order
+        self._reached = 0
         self._appeared: set[str] = set()
         self._draining = False
         self._ending = False
@@ -55,11 +55,11 @@ class Polls:
         """Return how many parked polls wait per job type."""
         return self.parked.counts()
 
-    async def claim(self, request: ClaimRequest, wait_ms: int, *, after: int = 0) -> list[ClaimedJob]:
+    async def claim(self, request: ClaimRequest, wait_ms: int, *, after: int) -> list[ClaimedJob]:
         """Claim jobs behind the first `after` commands, waiting up to `wait_ms` for the first job."""
         deadline = self._waits.time() + wait_ms / 1000 if wait_ms else 0.0
         poll = WaitingPoll(request, deadline, asyncio.get_running_loop().create_future())
-        if after > self._done:
+        if after > self._reached:
             self._behind.append((after, poll))
         else:
             self._new.append(poll)
@@ -72,25 +72,25 @@ class Polls:
         return jobs
 
     def appeared(self, ready: Counter[str]) -> None:
-        """Let polls look again, because jobs of these types have appeared, so many of each; told of every commit."""
-        self._new.extend(self.parked.take(ready))
+        """Let polls look again, because jobs of these types have appeared, so many of each."""
+        self._wake_parked(ready)
         self._appeared.update(ready)
         self._wake.set()
 
-    def follow(self, done: int) -> None:
-        """Let the polls come that waited for the first `done` commands."""
-        self._done = done
-        while self._behind and self._behind[0][0] <= done:
+    def follow(self, taken: int) -> None:
+        """Let the polls come that waited for the first `taken` commands: no claim comes before those any more."""
+        self._reached = taken
+        while self._behind and self._behind[0][0] <= taken:
             self._new.append(self._behind.popleft()[1])
             self._wake.set()
 
-    def board(self, done: int, ready: Counter[str]) -> list[WaitingPoll]:
+    def board(self, taken: int, ready: Counter[str]) -> list[WaitingPoll]:
         """Return the polls that ride with a transaction: new ones, and parked ones that want what it makes ready.
 
         They are answered by `hand_out` or, if nothing comes of it, `put_back`.
         """
-        self.follow(done)
-        self._new.extend(self.parked.take(ready))
+        self.follow(taken)
+        self._wake_parked(ready)
         return self._take()
 
     def put_back(self, polls: Sequence[WaitingPoll]) -> None:
@@ -119,8 +119,12 @@ class Polls:
                 return
 
     async def serve(self) -> None:
-        """Make one claim for all polls that wait. Also for none: then the store tells its neighbours what is left."""
+        """Make one claim for all polls that wait. Also for none: then the store offers to others what is left."""
         await self._claim(self._take(), RACES)
+
+    def _wake_parked(self, ready: Counter[str]) -> None:
+        """Let them look again before those that have just come."""
+        self._new.extendleft(reversed(self.parked.take(ready)))
 
     def _take(self) -> list[WaitingPoll]:
         polls = [poll for poll in self._new if not poll.answer.done()]

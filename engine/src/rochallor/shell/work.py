@@ -26,6 +26,7 @@ T_co = TypeVar("T_co", covariant=True)
 _REPORTS = (cmd.CompleteJob, cmd.FailJob)
 _FIRST_CHAIN_RETRY_MS = 100
 _LAST_CHAIN_RETRY_MS = 5_000
+_NOBODY_KNOWS_HOW_MANY = 1 << 32
 
 
 class Wishes:
@@ -227,8 +228,8 @@ class Ripen:
         """Nothing by name."""
 
     async def perform(self, desk: Desk) -> None:
-        """Make them claimable; workers that wait for them are served next."""
-        desk.ready.update(await desk.tx.ripen(desk.now_ms))
+        """Make them claimable; all workers that wait for jobs of their types are served next."""
+        desk.ready.update(dict.fromkeys(await desk.tx.ripen(desk.now_ms), _NOBODY_KNOWS_HOW_MANY))
 
 
 class Write:

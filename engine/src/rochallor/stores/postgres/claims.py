@@ -79,6 +79,10 @@ class Claims:
         self._watermark = watermark
         self._now_s = now_s
 
+    def begin_at_the_front(self, job_types: Iterable[str]) -> None:
+        """Expect older jobs of these types; if they never come, one claim has looked in vain."""
+        self._watermark.forget(job_types)
+
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs; requests that want the same types share one look-up."""
         claimed: list[list[ClaimedJob]] = [[] for _ in requests]

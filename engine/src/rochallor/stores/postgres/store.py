@@ -1,8 +1,8 @@
 """The store of many engines: one PostgreSQL database; each engine has a writer, a connection that claims, and readers.
 
-Transactions take turns at the writer, claims at their own connection (`turn.py`). One that is lost loses the turn and
-nothing else: the caller hears `Unavailable`, and the next one connects again. When it is lost during a commit nobody
-knows if that happened; the answer is the same, because a request that is repeated does no harm.
+Transactions take turns at the writer, claims at their own connection if there is one (`turn.py`). One that is lost
+loses the turn and nothing else: the caller hears `Unavailable`, and the next one connects again. When it is lost during
+a commit nobody knows if that happened; the answer is the same, because a request that is repeated does no harm.
 """
 
 from __future__ import annotations
@@ -37,9 +37,9 @@ class PostgresStore:
     """See `rochallor.ports.Store` and `Shared`. `dsn` is a libpq connection string in either form.
 
     `max_conns` bounds all connections of this engine (4 at least, by default four per core; where there are only four,
-    claims go over the writer's), `min_conns` readers stay connected while idle. Without `unique_keys` business keys are
-    labels that nobody holds. `clock` is the database's time, to be used by the engine; `warnings` are sentences about
-    the DSN. Raises `ValueError` for a DSN that is none.
+    claims ride with the writer's transactions), `min_conns` readers stay connected while idle. Without `unique_keys`
+    business keys are labels that nobody holds. `clock` is the database's time, to be used by the engine; `warnings` are
+    sentences about the DSN. Raises `ValueError` for a DSN that is none.
     """
 
     def __init__(
@@ -128,7 +128,10 @@ class PostgresStore:
         self._keeper.dirt += tx.touched_jobs + claims.taken.total()
 
     def _offer(self, claims: Claims | None, saved_before: Counter[str]) -> None:
-        """Tell other engines of the jobs that a claim left. What was saved while it was under way the next sees to."""
+        """Tell other engines of the jobs that a claim left, and of those saved before it that it did not take.
+
+        What was saved while it was under way the next sees to. Whoever is told only looks, so it may be too much.
+        """
         left, taken = (claims.left, claims.taken) if claims else (set(), Counter())
         unclaimed = saved_before - taken
         self._queued = self._queued - taken - unclaimed

@@ -29,7 +29,7 @@ _NOBODY_KNOWS_HOW_MANY = 1 << 32
 class PostgresTransaction:
     """See `rochallor.ports.Transaction`.
 
-    `queued` (with `ripened`) and `changed` say what others may wait for, `claims` what became of the queue here.
+    `queued` (with `ripened`) and `changed` say what others may wait for, `claims` which jobs were handed out or left.
     """
 
     def __init__(self, turn: Turn, claims: Claims, *, unique_keys: bool) -> None:
@@ -98,6 +98,7 @@ class PostgresTransaction:
         """Let the delayed jobs whose time has come be claimed; return their types."""
         rows = await self._rows("ripen", now_ms)
         self.ripened = [row[0] for row in rows]
+        self.claims.begin_at_the_front(self.ripened)
         self.queued.update(dict.fromkeys(self.ripened, _NOBODY_KNOWS_HOW_MANY))
         return list(self.ripened)
 

@@ -173,7 +173,7 @@ class Executor:
                 await self._cycle(batch, tries - 1)
             else:
                 await self._isolate(batch, error)
-        except Exception as error:
+        except Exception as error:  # one bad command must not take its batch-mates or the writer down
             if with_polls:
                 log.warning("a batch failed with polls aboard and is done again without them", exc_info=error)
                 await self._cycle(batch, tries)

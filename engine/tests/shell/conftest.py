@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -53,6 +54,14 @@ class House:
     async def poll(self, *types: str, **fields: Any) -> list[Any]:
         poll = Poll(worker_id="w", job_types=list(types), **fields)
         return await self.engine.poll_jobs(poll, default_max_jobs=10)
+
+    async def parked(self, *types: str, **fields: Any) -> asyncio.Task[list[Any]]:
+        """Return a poll that has found nothing and waits."""
+        waits = asyncio.Event()
+        self.engine.executor.polls.parked.announce = lambda _types: waits.set()
+        poll = asyncio.create_task(self.poll(*types, wait_ms=30_000, **fields))
+        await asyncio.wait_for(waits.wait(), 5)
+        return poll
 
     async def status(self, instance_id: str) -> str:
         return (await self.engine.get_instance(instance_id)).status

@@ -252,10 +252,7 @@ async def test_everybody_who_waits_is_served_when_delayed_jobs_ripen(houses):
         await house.start()
     for job in await house.poll("work"):
         await house.engine.fail_job(job.id, "w", message="later", retryable=True, retry_after_ms=1_000)
-    polls = [asyncio.create_task(house.poll("work", max_jobs=1, wait_ms=30_000)) for _ in range(3)]
-    async with asyncio.timeout(5):
-        while house.engine.executor.polls.counts() != {"work": 3}:  # noqa: ASYNC110  # parking has no event, and needs none
-            await asyncio.sleep(0)
+    polls = [await house.parked("work", max_jobs=1) for _ in range(3)]
     await house.pass_time(1_000)
     assert [len(jobs) for jobs in await asyncio.wait_for(asyncio.gather(*polls), 5)] == [1, 1, 1]
 
@@ -264,10 +261,7 @@ async def test_whoever_has_waited_longest_is_served_first(houses):
     """A poll that comes together with a job does not go before one that waits for it."""
     house = await houses()
     await house.upload(TASK, END)
-    old = asyncio.create_task(house.poll("work", wait_ms=30_000))
-    async with asyncio.timeout(5):
-        while not house.engine.executor.polls.counts():  # noqa: ASYNC110  # parking has no event, and needs none
-            await asyncio.sleep(0)
+    old = await house.parked("work")
     new, instance_id = await asyncio.gather(house.poll("work"), house.start())
     assert not new
     assert [job.instance_id for job in await asyncio.wait_for(old, 5)] == [instance_id]

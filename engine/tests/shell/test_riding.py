@@ -66,15 +66,6 @@ async def reported_and_polled(house):
     return (await asyncio.wait_for(both, 5))[1]
 
 
-async def parked(house):
-    """Return a poll that waits for work."""
-    poll = asyncio.create_task(house.poll("work", max_jobs=1, wait_ms=30_000))
-    async with asyncio.timeout(5):
-        while not house.engine.executor.polls.counts():  # noqa: ASYNC110  # parking has no event, and needs none
-            await asyncio.sleep(0)
-    return poll
-
-
 async def test_a_report_and_a_poll_are_one_transaction(riding, store):
     """Start, poll, both: three. The poll gets the job that the report makes."""
     before = store.commits
@@ -84,7 +75,7 @@ async def test_a_report_and_a_poll_are_one_transaction(riding, store):
 
 async def test_whoever_waits_for_a_job_gets_it_in_the_transaction_that_makes_it(riding, store):
     """A worker on a long poll is not one commit behind."""
-    poll = await parked(riding)
+    poll = await riding.parked("work", max_jobs=1)
     before = store.commits
     instance_id = await riding.start()
     assert [job.instance_id for job in await asyncio.wait_for(poll, 5)] == [instance_id]
@@ -134,7 +125,7 @@ async def test_a_claim_that_fails_is_made_by_itself_before_the_next_batch(houses
     """Riding on, it would make one batch after the other fail for as long as there are any."""
     house = await houses(store, batch_limit=1)
     await house.upload(TASK, END)
-    poll = await parked(house)
+    poll = await house.parked("work", max_jobs=1)
     store.spoil = [ZeroDivisionError() for _ in range(5)]
     started = await asyncio.gather(*(house.start() for _ in range(5)))
     assert [job.instance_id for job in await asyncio.wait_for(poll, 5)] == started[:1]

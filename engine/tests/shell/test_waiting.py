@@ -154,11 +154,9 @@ async def test_a_finished_instance_waits_for_nothing(house):
 async def test_parked_polls_are_counted(house):
     """A worker that asks for the type shows up in the answer."""
     await house.upload({**TASK, "boundaryEvents": []}, END)
-    (instance_id, asking) = (await house.start(), house.engine.executor)
+    instance_id = await house.start()
     await house.poll("work")
-    poll = asyncio.create_task(house.poll("work", wait_ms=30_000))
-    while not asking.polls.counts():  # noqa: ASYNC110  # yields, never waits
-        await asyncio.sleep(0)
+    poll = await house.parked("work")
     (waiting,) = (await house.engine.get_instance(instance_id)).waiting_for
     assert waiting.pollers == 1
     poll.cancel()

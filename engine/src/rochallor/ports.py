@@ -26,16 +26,21 @@ class StoreConflict(Exception):
 
 
 class Wanted(NamedTuple):
-    """What a batch of commands needs to see, by name."""
+    """What a batch of commands needs to see, by name.
+
+    `reported`: jobs of which lease and instance are read at one moment, and the instance is not locked: what is made of
+    it is refused if another writer comes first.
+    """
 
     instances: frozenset[str] = frozenset()
     jobs: frozenset[JobRef] = frozenset()
     keys: frozenset[tuple[str, str]] = frozenset()
     latest: frozenset[str] = frozenset()
+    reported: frozenset[JobRef] = frozenset()
 
 
 class Loaded(NamedTuple):
-    """What of it exists. Instances are locked against other writers until the transaction ends.
+    """What of it exists. The instances that were named are locked against other writers until the transaction ends.
 
     `leases`: of those jobs that are locked now. `keys`: (definition id, business key) -> holder in flight.
     `latest`: definition id -> its newest version.
@@ -191,7 +196,7 @@ class Transaction(Protocol):
     """One atomic, durable write. Leaving the context commits; an exception rolls everything back."""
 
     async def load(self, wanted: Wanted) -> Loaded:
-        """Return what exists of `wanted`, its instances locked."""
+        """Return what exists of `wanted`, the instances it names locked."""
         ...
 
     async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:

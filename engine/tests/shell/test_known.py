@@ -11,7 +11,7 @@ from rochallor.core.errors import Forbidden, Unavailable
 from rochallor.core.ids import JobRef, parse_job_id
 from rochallor.core.model import Instance, OpenJob, OpenStep, StepType
 from rochallor.core.variables import parse_variables
-from rochallor.ports import Change, ClaimedJob
+from rochallor.ports import Change, ClaimedJob, StoreConflict, Wanted
 from rochallor.shell.known import Memory
 from rochallor.stores.memory import MemoryStore
 from rochallor.stores.memory.store import MemoryTransaction
@@ -125,7 +125,58 @@ async def test_batch_that_failed_is_read_again(houses, loads, monkeypatch):
             await done(house, job)
     loads.clear()
     await done(house, job)
-    assert [wanted.instances for wanted in loads if wanted.instances] == [frozenset({instance_id})]
+    assert [{job.instance_id for job in wanted.reported} for wanted in loads if wanted.reported] == [{instance_id}]
+
+
+async def test_report_that_memory_knows_nothing_of_locks_what_it_reads_only_after_a_race(pair, loads, monkeypatch):
+    """Nobody waits for it at first. Whoever loses decides again on what is then locked, and so wins."""
+    here, there = pair
+    await here.upload(FIRST, SECOND, END)
+    instance_id = await here.start()
+    [first] = await here.poll("first")
+    save, refused = MemoryTransaction.save, []
+
+    async def overtaken(self, changes, **options):
+        if not refused:
+            refused.append(changes)
+            raise StoreConflict("another engine was first")
+        return await save(self, changes, **options)
+
+    monkeypatch.setattr(MemoryTransaction, "save", overtaken)
+    loads.clear()
+    await done(there, first)
+    job = parse_job_id(first.id)
+    assert loads == [
+        Wanted(reported=frozenset({job})),
+        Wanted(instances=frozenset({instance_id}), jobs=frozenset({job})),
+    ]
+    assert len(await here.poll("second")) == 1
+
+
+async def test_what_is_locked_for_one_work_is_not_read_for_another_without(house, loads):
+    """A report in the batch of a cancellation sees the instance that is locked for that one."""
+    await house.upload(FIRST, SECOND, END)
+    instance_id = await house.start()
+    [first] = await house.poll("first")
+    house.engine.executor._memory = Memory()
+    loads.clear()
+    await asyncio.gather(house.engine.cancel_instance(instance_id), done(house, first))
+    job = parse_job_id(first.id)
+    assert loads == [Wanted(instances=frozenset({instance_id}), jobs=frozenset({job}))]
+    assert await house.status(instance_id) == "CANCELLED"
+
+
+async def test_what_is_loaded_for_one_work_is_not_remembered_for_another(pair, loads):
+    """It is newer, and the batch is decided once."""
+    here, there = pair
+    await here.upload(FORK, LEFT, RIGHT, JOIN, END)
+    instance_id = await here.start()
+    [left], [right] = await here.poll("left"), await here.poll("right")
+    await done(there, right)
+    loads.clear()
+    await asyncio.gather(here.engine.cancel_instance(instance_id), done(here, left))
+    assert [wanted.instances for wanted in loads] == [{instance_id}]
+    assert await here.status(instance_id) == "CANCELLED"
 
 
 async def test_engine_that_hands_out_a_job_has_seen_its_instance(pair, loads):

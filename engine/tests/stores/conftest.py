@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from rochallor.stores.postgres import PostgresStore
 from rochallor.stores.sqlite import SqliteStore
 
 MIB = 1024 * 1024
+FOREVER_S = 1e9
 START_MS = 1_700_000_000_000
 END = {"id": "end", "name": "end", "type": "END"}
 
@@ -204,3 +206,20 @@ async def worlds(postgres_database: str) -> AsyncIterator[list[World]]:
     yield [World(store) for store in stores]
     for store in stores:
         await store.close()
+
+
+@pytest.fixture
+async def postgres_worlds(
+    postgres_database: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Callable[[int], Awaitable[World]]]:
+    """Builds worlds over stores with so many connections, which never get stale."""
+    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", FOREVER_S)
+    async with AsyncExitStack() as stack:
+
+        async def build(max_conns: int) -> World:
+            store = PostgresStore(postgres_database, max_conns=max_conns)
+            await store.open()
+            stack.push_async_callback(store.close)
+            return World(store)
+
+        yield build

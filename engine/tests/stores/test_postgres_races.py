@@ -68,6 +68,44 @@ async def test_instance_is_changed_by_one_engine_at_a_time(pair):
     assert await waiting == change.after
 
 
+async def test_what_a_report_is_about_is_read_past_a_lock_and_refused_at_the_write(pair):
+    """Nobody waits for whoever holds the instance; what was made of the state before that one's is not saved."""
+    one, two = pair
+    instance = await one.start()
+    [claimed] = await one.claim("a")
+    async with one.store.transaction() as tx:
+        loaded = await tx.load(Wanted(instances=frozenset({instance.id})))
+        await tx.save([one.change(loaded.instances[instance.id], cmd.CancelInstance(instance_id=instance.id))])
+        async with asyncio.timeout(5), two.store.transaction() as other:
+            seen = await other.load(Wanted(reported=frozenset({claimed.job})))
+    assert seen.instances == {instance.id: instance}
+    late = two.change(seen.instances[instance.id], cmd.CancelInstance(instance_id=instance.id))
+    with pytest.raises(StoreConflict, match="revision"):
+        await two.save(late)
+
+
+async def test_start_of_a_version_that_is_the_newest_no_more_is_refused(pair):
+    """It was taken for the newest from memory; then it is read, and the start made again is the newest's."""
+    one, two = pair
+    await one.upload("straight")
+    wanted = Wanted(latest=frozenset({"straight"}))
+
+    async def start():
+        async with one.store.transaction() as tx:
+            newest = (await tx.load(wanted)).latest
+            await tx.save([change := one.started()], last=True)
+        return newest["straight"], change.after.id
+
+    assert (await start())[0] == 1
+    await two.upload("straight", version=2)
+    with pytest.raises(StoreConflict, match="newer version"):
+        await start()
+    assert [(await start())[0] for _ in range(2)] == [2, 2]
+    await one.upload("straight", version=3)
+    assert (await start())[0] == 3
+    assert len((await one.store.reads.instances(InstanceFilter(), 10, 0))[0]) == 4
+
+
 async def test_many_instances_wanted_by_both_end_in_no_deadlock(pair):
     """Two engines that load the same instances again and again always get their turn."""
     one, two = pair

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import AsyncExitStack
 
 import asyncpg
 import pytest
@@ -14,9 +13,6 @@ from rochallor.core.model import Lease
 from rochallor.core.variables import parse_variables
 from rochallor.ports import ClaimRequest, StoreConflict, Wanted
 from rochallor.stores.postgres import PostgresStore
-from rochallor.stores.postgres.claims import Watermark
-
-FOREVER_S = 1e9
 
 
 class Overheard:
@@ -47,24 +43,9 @@ class Overheard:
 
 
 @pytest.fixture
-async def worlds(postgres_database, world_over, monkeypatch):
-    """Builds worlds over stores with so many connections, which never get stale."""
-    monkeypatch.setattr("rochallor.stores.postgres.turn.FRESH_S", FOREVER_S)
-    async with AsyncExitStack() as stack:
-
-        async def build(max_conns):
-            store = PostgresStore(postgres_database, max_conns=max_conns)
-            await store.open()
-            stack.push_async_callback(store.close)
-            return world_over(store)
-
-        yield build
-
-
-@pytest.fixture
-async def world(worlds):
+async def world(postgres_worlds):
     """Its store has no connection to spare for claims."""
-    return await worlds(4)
+    return await postgres_worlds(4)
 
 
 @pytest.fixture
@@ -132,13 +113,36 @@ async def test_the_writer_keeps_its_plans(world, overheard):
     assert anew == 0
 
 
-async def test_to_look_for_the_newest_version_needs_no_transaction(world, overheard):
-    """Nothing else has to be read for most starts, so they are two statements in all."""
+async def test_the_newest_version_is_read_once_and_then_checked_by_the_start(world, overheard):
+    """Nothing else has to be read for most starts, so they are one statement."""
+    await world.upload("straight")
+    for words in (["SELECT", "WITH"], ["WITH"]):
+        overheard.words.clear()
+        async with world.store.transaction() as tx:
+            assert (await tx.load(Wanted(latest=frozenset({"straight"})))).latest == {"straight": 1}
+            await tx.save([world.started()], last=True)
+        assert overheard.words == words
+
+
+async def test_a_definition_that_is_not_there_is_looked_for_every_time(world, overheard):
+    """Another engine may have it by now."""
     await world.start()
     overheard.words.clear()
+    for _ in range(2):
+        async with world.store.transaction() as tx:
+            assert (await tx.load(Wanted(latest=frozenset({"nowhere"})))).latest == {}
+    assert overheard.words == ["SELECT", "SELECT"]
+
+
+async def test_what_a_report_is_about_is_read_without_a_transaction(world, overheard):
+    """So a report of a job that another engine gave away is two statements."""
+    instance = await world.start()
+    [claimed] = await world.claim("a")
+    overheard.words.clear()
     async with world.store.transaction() as tx:
-        assert (await tx.load(Wanted(latest=frozenset({"nowhere"})))).latest == {}
-        await tx.save([world.started()], last=True)
+        loaded = await tx.load(Wanted(reported=frozenset({claimed.job})))
+        assert loaded.instances == {instance.id: instance}
+        await tx.save([done(world, instance, claimed)], last=True)
     assert overheard.words == ["SELECT", "WITH"]
 
 
@@ -231,26 +235,9 @@ async def test_a_lease_that_somebody_else_has_by_now_stays_theirs(world, overhea
 
 
 @pytest.fixture
-async def roomy(worlds):
+async def roomy(postgres_worlds):
     """Its store has one."""
-    return await worlds(5)
-
-
-async def test_other_engines_hear_of_what_a_claim_leaves(roomy, monkeypatch):
-    """Jobs that were queued since the last claim and not taken, and those it looked at and had to leave."""
-    told = []
-    monkeypatch.setattr(roomy.store.signals, "publish", lambda **news: told.append(set(news["job_types"])))
-    for _ in range(3):
-        await roomy.start(variables=b'{"text": "' + b"x" * 1_000 + b'"}')
-    told.clear()
-    await roomy.store.claim([], roomy.now_ms)
-    await roomy.claim("a", max_bytes=2_500)
-    await roomy.claim("a")
-    await roomy.start()
-    await roomy.claim("a")
-    await roomy.start()
-    await roomy.claim("b")
-    assert told == [{"a"}, {"a"}, set(), set(), set(), set(), {"a"}]
+    return await postgres_worlds(5)
 
 
 async def test_claims_go_on_while_a_transaction_is_open(roomy):
@@ -300,98 +287,3 @@ async def test_a_dead_claimer_costs_a_claim_and_is_replaced(roomy):
         await roomy.claim("a")
     later = await roomy.start()
     assert [claimed.job.instance_id for claimed in await roomy.claim("a")] == [later.id]
-
-
-class Held(Overheard):
-    """A connection whose answers are held back while a test says so."""
-
-    def __init__(self, connection):
-        super().__init__(connection)
-        self.answered = asyncio.Event()
-        self.asked_once = asyncio.Event()
-
-    async def fetch(self, statement, *arguments):
-        answer = await super().fetch(statement, *arguments)
-        self.asked_once.set()
-        await self.answered.wait()
-        return answer
-
-
-async def under_way(world, *job_types):
-    """Return a claim that the database has answered and the store has not heard of, and what holds the answer back."""
-    line = world.store._claimer.line
-    line._connection = Held(await line.get())
-    claim = asyncio.create_task(world.claim(*job_types))
-    await line._connection.asked_once.wait()
-    return claim, line._connection.answered
-
-
-async def test_others_are_offered_what_a_claim_could_have_taken_and_did_not(roomy, monkeypatch):
-    """What was saved while it was under way, it could not: that is offered after the next, if that leaves it, too."""
-    offered = []
-    monkeypatch.setattr(roomy.store.signals, "publish", lambda **news: offered.append(set(news["job_types"])))
-    await roomy.start()
-    claim, answered = await under_way(roomy, "a")
-    await roomy.start()
-    offered.clear()
-    answered.set()
-    assert len(await claim) == 1
-    assert offered == [set()]
-    await roomy.store.claim([], roomy.now_ms)
-    await roomy.store.claim([], roomy.now_ms)
-    assert offered == [set(), {"a"}, set()]
-
-
-async def test_others_are_offered_at_once_what_a_transaction_has_not_claimed_itself(world, monkeypatch):
-    """Where claims ride with transactions there may be none afterwards."""
-    offered = []
-    monkeypatch.setattr(world.store.signals, "publish", lambda **news: offered.append(set(news["job_types"])))
-    await world.start()
-    assert {"a"} in offered
-    offered.clear()
-    async with world.store.transaction() as tx:
-        await tx.save([world.started()], last=False)
-        assert len((await tx.claim([ClaimRequest("w", ("a",), 10, 1_000, "token", 1_000)], world.now_ms))[0]) == 2
-    assert not set().union(*offered)
-
-
-async def test_a_claim_does_not_pass_over_what_has_ripened_meanwhile(roomy):
-    """It would be behind the watermark, and wait until that is forgotten, while younger jobs are handed out."""
-    old, young = await roomy.start(), await roomy.start()
-    [claimed] = await roomy.claim("a", max_jobs=1)
-    await roomy.fail(claimed.job, retry_after_ms=1_000)
-    third = await roomy.start()
-    roomy.now_ms += 1_000
-    claim, answered = await under_way(roomy, "a")
-    async with roomy.store.transaction() as tx:
-        await tx.ripen(roomy.now_ms)
-    await roomy.start()
-    answered.set()
-    assert [job.job.instance_id for job in await claim] == [young.id, third.id]
-    assert (await roomy.claim("a", max_jobs=1))[0].job.instance_id == old.id
-
-
-async def test_a_claim_sees_what_has_ripened_in_its_transaction(world):
-    """It would be behind the watermark, and younger jobs go first."""
-    old, young = await world.start(), await world.start()
-    [claimed] = await world.claim("a", max_jobs=1)
-    await world.fail(claimed.job, retry_after_ms=1_000)
-    third = await world.start()
-    assert [job.job.instance_id for job in await world.claim("a")] == [young.id, third.id]
-    world.now_ms += 1_000
-    async with world.store.transaction() as tx:
-        await tx.ripen(world.now_ms)
-        await tx.save([world.started()])
-        [[first]] = await tx.claim([ClaimRequest("w", ("a",), 1, 1_000, "token", 1_000)], world.now_ms)
-    assert first.job.instance_id == old.id
-
-
-def test_the_watermark_moves_again_after_it_was_forgotten():
-    """Only a claim that had asked before it was forgotten says nothing about where the next begins."""
-    watermark = Watermark()
-    assert watermark.after(["a"], 0.0) == [0]
-    watermark.forget(["a"])
-    watermark.move({"a": 5})
-    assert watermark.after(["a"], 0.0) == [0]
-    watermark.move({"a": 7})
-    assert watermark.after(["a"], 0.0) == [7]

@@ -68,6 +68,13 @@ def test_an_instance_is_written_once_per_batch(world):
     assert "insert_job" not in rows
 
 
+def test_instances_move_in_the_order_of_their_ids(world):
+    """The database locks them in this order; two engines with other orders would wait for each other."""
+    changes = [completion(world, world.started()) for _ in range(5)]
+    rows = groups(*reversed(changes))["update_instance"]
+    assert [row[-2] for row in rows] == sorted(change.after.id for change in changes)
+
+
 def test_timers_of_a_batch_come_and_go_without_rows(world):
     """A timer scheduled and taken away within a batch needs neither an insert nor a delete."""
     first = world.started("timed")

@@ -9,6 +9,7 @@ import pytest
 from rochallor.core import commands as cmd
 from rochallor.core.apply import fold
 from rochallor.core.ids import JobRef
+from rochallor.core.model import Lease
 from rochallor.ports import InstanceFilter, StoreConflict, Wanted
 
 VARIABLES = {
@@ -211,3 +212,15 @@ async def test_a_cancelled_writer_does_not_block_the_next(world):
     await asyncio.gather(task, return_exceptions=True)
     await world.save(change)
     assert await world.store.reads.instance(change.after.id) == change.after
+
+
+async def test_what_reports_are_about_is_read_with_its_leases(world):
+    """Instances come whoever holds their jobs; leases only of the deliveries that are held."""
+    two_jobs, one_job, unknown = await world.start("wide"), await world.start(), world.new_id()
+    held = [claimed.job for claimed in await world.claim("a", "b", max_jobs=2)]
+    assert {job.instance_id for job in held} == {two_jobs.id}
+    free, gone = JobRef(one_job.id, 1, 1), JobRef(two_jobs.id, held[0].seq, 7)
+    async with world.store.transaction() as tx:
+        loaded = await tx.load(Wanted(reported=frozenset({*held, free, gone, JobRef(unknown, 1, 1)})))
+    assert loaded.instances == {two_jobs.id: two_jobs, one_job.id: one_job}
+    assert loaded.leases == dict.fromkeys(held, Lease("w", "token-of-w", world.now_ms + 30_000))

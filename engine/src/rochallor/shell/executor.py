@@ -163,7 +163,7 @@ class Executor:
         because of them; a store that is unavailable is so for both.
         """
         try:
-            await self._transact(batch, with_polls=with_polls)
+            await self._transact(batch, with_polls=with_polls, locked=tries < RACES)
         except Unavailable as error:
             self._memory.doubt()
             self._refuse(batch, error)
@@ -183,13 +183,13 @@ class Executor:
             return True
         return False
 
-    async def _transact(self, batch: list[Submission], *, with_polls: bool) -> None:
+    async def _transact(self, batch: list[Submission], *, with_polls: bool, locked: bool) -> None:
         now_ms, time_s = self._clock.now_ms(), asyncio.get_running_loop().time
         began_s = time_s()
         polls: list[WaitingPoll] = []
         try:
             async with self._store.transaction() as tx:
-                desk = await self._desk(tx, batch, now_ms)
+                desk = await self._desk(tx, batch, now_ms, locked=locked)
                 locked_s = time_s()
                 results = [await self._perform(submission, desk) for submission in batch]
                 if with_polls:
@@ -224,11 +224,11 @@ class Executor:
             except Exception:
                 log.exception("an observer of commits failed by a bug")
 
-    async def _desk(self, tx: Transaction, batch: Sequence[Submission], now_ms: int) -> Desk:
+    async def _desk(self, tx: Transaction, batch: Sequence[Submission], now_ms: int, *, locked: bool) -> Desk:
         wishes = Wishes()
         for submission in batch:
             submission.work.wish(wishes)
-        wanted, recalled = wishes.without(self._memory)
+        wanted, recalled = wishes.without(self._memory, locked=locked)
         loaded = await tx.load(wanted)
         loaded.instances.update(recalled.instances)
         loaded.leases.update(recalled.leases)

@@ -39,23 +39,31 @@ class Wishes:
         self.latest: set[str] = set()
         self.reports: set[JobRef] = set()
 
-    def without(self, memory: Memory) -> tuple[Wanted, Loaded]:
+    def without(self, memory: Memory, *, locked: bool) -> tuple[Wanted, Loaded]:
         """Return what has to be loaded, and what is remembered instead.
 
-        An instance that has to be loaded for one work of the batch is not remembered for another.
+        What reports are about is only read, unless it has to be `locked`. An instance that has to be loaded for one
+        work of the batch is not remembered for another.
         """
-        remembered = {job: memory.recall(job) for job in self.reports}
-        for job, known in remembered.items():
-            if known is None:
+        recalled = Loaded({}, {}, {}, {})
+        reported: set[JobRef] = set()
+        for job in self.reports:
+            if known := memory.recall(job):
+                recalled.instances[job.instance_id], recalled.leases[job] = known
+            elif locked or job.instance_id in self.instances:
                 self.instances.add(job.instance_id)
                 self.jobs.add(job)
-        recalled = Loaded({}, {}, {}, {})
-        for job, known in remembered.items():
-            if known is not None:
-                recalled.leases[job] = known[1]
-                if job.instance_id not in self.instances:
-                    recalled.instances[job.instance_id] = known[0]
-        wanted = Wanted(frozenset(self.instances), frozenset(self.jobs), frozenset(self.keys), frozenset(self.latest))
+            else:
+                reported.add(job)
+        for instance_id in (*self.instances, *(job.instance_id for job in reported)):
+            recalled.instances.pop(instance_id, None)
+        wanted = Wanted(
+            frozenset(self.instances),
+            frozenset(self.jobs),
+            frozenset(self.keys),
+            frozenset(self.latest),
+            frozenset(reported),
+        )
         return wanted, recalled
 
 

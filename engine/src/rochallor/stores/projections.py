@@ -141,9 +141,12 @@ class Batch:
         return bool(jobs or keys)
 
     def statements(self) -> Iterator[tuple[str, Sequence[tuple[Any, ...]]]]:
-        """Return the SQL statements' names with their rows, in an order in which no row is in another's way."""
+        """Return the SQL statements' names with their rows, in an order in which no row is in another's way.
+
+        Instances that move come by id: two writers that lock the same ones do so in the same order.
+        """
         yield "insert_instance", [_new_row(write.after) for write in self.writes.values() if not write.before]
-        yield "update_instance", [_changed_row(write) for write in self.writes.values() if write.before]
+        yield "update_instance", [_changed_row(write) for _, write in sorted(self.writes.items()) if write.before]
         yield "insert_event", [event_row(committed) for committed in self.events]
         yield "delete_job", list(self.jobs_gone)
         yield "insert_job", [astuple(job) for job in self.jobs.values()]

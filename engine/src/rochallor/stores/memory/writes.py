@@ -24,10 +24,11 @@ class MemoryTransaction:
     async def load(self, wanted: Wanted) -> Loaded:
         """Return what exists."""
         tables = self._tables
-        jobs = {job: tables.jobs.get((job.instance_id, job.seq)) for job in wanted.jobs}
+        jobs = {job: tables.jobs.get((job.instance_id, job.seq)) for job in wanted.jobs | wanted.reported}
+        named = wanted.instances.union(job.instance_id for job in wanted.reported)
         versions = {key: _latest(tables, key) for key in wanted.latest}
         return Loaded(
-            instances={key: tables.instances[key] for key in wanted.instances if key in tables.instances},
+            instances={key: tables.instances[key] for key in named if key in tables.instances},
             leases={job: found.lease for job, found in jobs.items() if found and found.ref == job and found.lease},
             keys={key: tables.keys[key] for key in wanted.keys if key in tables.keys},
             latest={key: stored.version for key, stored in versions.items() if stored},

@@ -53,6 +53,15 @@ SELECT CASE WHEN count(*) = $1::bigint THEN count(*)
             ELSE (count(*) || ' instances moved: ' || $2::text)::bigint  -- no number: an error, and nothing is done
        END FROM update_instance;
 
+-- Definitions of which there is a newer version than the one that a start relied on without asking.
+-- name: newer_version
+SELECT used.id FROM unnest($1::text::text[], $2::text::bigint[]) AS used (id, version)
+JOIN definition ON definition.id = used.id AND definition.version > used.version;
+
+-- How a batch that is one statement ends if it relied on versions.
+-- name: none_newer
+SELECT CASE WHEN count(*) = 0 THEN 0 ELSE (count(*) || ' versions: ' || $1::text)::bigint END FROM newer_version;
+
 -- name: delete_step_timers
 DELETE FROM timer USING unnest($1::text::text[], $2::text::bigint[]) AS gone (instance_id, step_seq)
 WHERE timer.instance_id = gone.instance_id AND timer.step_seq = gone.step_seq;
@@ -122,6 +131,14 @@ FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS wanted (instance_id, step
 JOIN job ON job.instance_id = wanted.instance_id AND job.step_seq = wanted.step_seq
         AND job.delivery = wanted.delivery
 WHERE worker_id IS NOT NULL;
+
+-- Lease and instance as they were at one moment, nothing locked.
+-- name: load_reported
+SELECT instance.id, wanted.step_seq, wanted.delivery, worker_id, lease_token, lease_expires_at_ms, state, variables
+FROM unnest($1::text[], $2::bigint[], $3::bigint[]) AS wanted (instance_id, step_seq, delivery)
+JOIN instance ON instance.id = wanted.instance_id
+LEFT JOIN job ON job.instance_id = wanted.instance_id AND job.step_seq = wanted.step_seq
+             AND job.delivery = wanted.delivery;
 
 -- name: agreed_keys
 SELECT value FROM agreement WHERE name = 'business_keys';

@@ -24,6 +24,7 @@ from rochallor.stores.postgres.connect import KEEPER, READER, WRITER, Line, conn
 from rochallor.stores.postgres.dsn import parse_dsn
 from rochallor.stores.postgres.keeper import Keeper
 from rochallor.stores.postgres.migrate import bring_up_to_date
+from rochallor.stores.postgres.newest import Newest
 from rochallor.stores.postgres.reads import PostgresReads
 from rochallor.stores.postgres.signals import PostgresSignals
 from rochallor.stores.postgres.turn import Seat
@@ -65,6 +66,7 @@ class PostgresStore:
         self._keeper = Keeper(self._line(KEEPER, "keeper"), self.clock)
         self.signals = PostgresSignals(self._line(KEEPER, "signals"), secrets.token_hex(8))
         self._watermark = Watermark()
+        self._newest = Newest()
         self._queued: Counter[str] = Counter()
 
     def _line(self, session: dict[str, str], purpose: str) -> Line:
@@ -122,8 +124,12 @@ class PostgresStore:
     async def _at(self, seat: Seat) -> AsyncIterator[PostgresTransaction]:
         async with seat.turn() as turn:
             claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
-            tx = PostgresTransaction(turn, claims, unique_keys=self._unique_keys)
-            yield tx
+            tx = PostgresTransaction(turn, claims, self._newest, unique_keys=self._unique_keys)
+            try:
+                yield tx
+            except BaseException:
+                self._newest.forget(tx.relied_on)
+                raise
         self._watermark.move(claims.places)
         self._keeper.dirt += tx.touched_jobs + claims.taken.total()
 

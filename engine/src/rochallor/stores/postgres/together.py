@@ -16,7 +16,8 @@ from functools import lru_cache, partial
 
 from rochallor.stores.postgres.claims import SQL
 
-MOVES = "update_instance"
+MOVES, RELIES = "update_instance", "newer_version"
+_ENDS = {MOVES: "all_moved", RELIES: "none_newer"}
 
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -25,15 +26,16 @@ _PARAMETER = re.compile(r"\$(\d+)")
 def together(names: tuple[str, ...]) -> str:
     """Return one statement that does these; its parameters are theirs, in this order.
 
-    If `MOVES` is among them, two more follow: how many instances have to move, and what to say if others did.
+    If `MOVES` is among them, two more follow: how many instances have to move, and what to say if others did. If
+    `RELIES` is, one more: what to say if there is a newer version.
     """
-    end = ("all_moved",) if MOVES in names else ()
-    shifted = dict(zip((*names, *end), _shifted(SQL[name] for name in (*names, *end)), strict=True))
-    ending = shifted.pop("all_moved", "SELECT 0")
+    ends = [end for name, end in _ENDS.items() if name in names]
+    shifted = dict(zip((*names, *ends), _shifted(SQL[name] for name in (*names, *ends)), strict=True))
+    checks = [f"({shifted.pop(end)})" for end in ends]
     if MOVES in names:
         shifted[MOVES] += " RETURNING 1"
     parts = ", ".join(f"{name} AS ({statement})" for name, statement in shifted.items())
-    return f"WITH {parts} {ending}"
+    return f"WITH {parts} SELECT {', '.join(checks) or 0}"
 
 
 def _shifted(statements: Iterable[str]) -> Iterator[str]:

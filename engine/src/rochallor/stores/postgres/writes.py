@@ -7,7 +7,7 @@ definitions; then business keys, by key; ready jobs last, and those without wait
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 import asyncpg
@@ -18,8 +18,9 @@ from rochallor.core.model import Lease
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
 from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.postgres.claims import SQL, Claims
-from rochallor.stores.postgres.connect import OUTDATED, translated
-from rochallor.stores.postgres.together import MOVES, together
+from rochallor.stores.postgres.connect import OUTDATED, SUPERSEDED, translated
+from rochallor.stores.postgres.newest import Newest
+from rochallor.stores.postgres.together import MOVES, RELIES, together
 from rochallor.stores.postgres.turn import Turn
 from rochallor.stores.projections import COMING, Batch, instance_of, project
 
@@ -29,35 +30,47 @@ _NOBODY_KNOWS_HOW_MANY = 1 << 32
 class PostgresTransaction:
     """See `rochallor.ports.Transaction`.
 
-    `queued` (with `ripened`) and `changed` say what others may wait for, `claims` which jobs were handed out or left.
+    `queued` (with `ripened`) and `changed` say what others may wait for, `claims` which jobs were handed out or left,
+    `relied_on` which versions were taken for the newest without a look.
     """
 
-    def __init__(self, turn: Turn, claims: Claims, *, unique_keys: bool) -> None:
+    def __init__(self, turn: Turn, claims: Claims, newest: Newest, *, unique_keys: bool) -> None:
         self.claims = claims
         self.queued: Counter[str] = Counter()
         self.ripened: list[str] = []
         self.changed: set[str] = set()
+        self.relied_on: dict[str, int] = {}
         self.touched_jobs = 0
         self._turn = turn
+        self._newest = newest
         self._unique_keys = unique_keys
 
     async def load(self, wanted: Wanted) -> Loaded:
-        """Return what exists, its instances locked."""
+        """Return what exists, the instances that are named locked."""
         instances = await self._rows("load_instance", sorted(wanted.instances)) if wanted.instances else []
-        leases = await self._rows("load_lease", *_columns(list(map(astuple, wanted.jobs)))) if wanted.jobs else []
+        leases = await self._rows("load_lease", *_columns(map(astuple, wanted.jobs))) if wanted.jobs else []
         keys = await self._rows("load_key", *_columns(wanted.keys)) if wanted.keys else []
-        latest = await self._latest(wanted.latest) if wanted.latest else []
+        self.relied_on = self._newest.recall(wanted.latest)
+        unknown = wanted.latest - self.relied_on.keys()
+        found = self._newest.seen(await self._look("latest_version", list(unknown))) if unknown else {}
+        reported = (
+            await self._look("load_reported", *_columns(map(astuple, wanted.reported))) if wanted.reported else []
+        )
         return Loaded(
-            instances={row[0]: instance_of(row[1], row[2]) for row in instances},
-            leases={JobRef(row[0], row[1], row[2]): Lease(row[3], row[4], row[5]) for row in leases},
+            instances={
+                row[0]: instance_of(*row[-2:]) for row in (*instances, *{row[0]: row for row in reported}.values())
+            },
+            leases={JobRef(*row[:3]): Lease(*row[3:6]) for row in (*leases, *reported) if row[3] is not None},
             keys={(row[0], row[1]): row[2] for row in keys},
-            latest={row[0]: row[1] for row in latest if row[1] is not None},
+            latest=self.relied_on | found,
         )
 
     async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         batch = project(changes, unique_keys=self._unique_keys)
         statements = {name: rows for name, rows in batch.statements() if rows}
+        if "insert_instance" in statements and self.relied_on:
+            statements[RELIES] = list(self.relied_on.items())
         with translated():
             if not statements:
                 return
@@ -78,12 +91,15 @@ class PostgresTransaction:
         parameters: list[Any] = [column for rows in statements.values() for column in arrays(rows)]
         if MOVES in statements:
             parameters += len(statements[MOVES]), OUTDATED
+        if RELIES in statements:
+            parameters.append(SUPERSEDED)
         connection = await (self._turn.alone() if last else self._turn.within())
         try:
             await connection.fetchval(together(tuple(statements)), *parameters)
         except asyncpg.InvalidTextRepresentationError as error:
-            if OUTDATED in str(error):
-                raise StoreConflict(OUTDATED) from error
+            for conflict in (OUTDATED, SUPERSEDED):
+                if conflict in str(error):
+                    raise StoreConflict(conflict) from error
             raise
 
     async def extend(self, job: JobRef, lease: Lease) -> bool:
@@ -115,6 +131,7 @@ class PostgresTransaction:
 
     async def insert_definition(self, stored: StoredDefinition) -> None:
         """Add a version; raises `StoreConflict` when it exists."""
+        self._newest.forget([stored.id])
         await self._rows("insert_definition", *stored, stored.name.lower())
 
     async def replace_layout(self, stored: StoredDefinition) -> None:
@@ -134,11 +151,11 @@ class PostgresTransaction:
         rows = await self._rows("chain_attempts", parent_id)
         return rows[0][0] if rows else None
 
-    async def _latest(self, definition_ids: Collection[str]) -> list[Any]:
-        """Return versions. Nothing is locked for it, so it needs no transaction; most starts read nothing else."""
+    async def _look(self, name: str, *parameters: Any) -> list[Any]:
+        """Return rows of which none is locked. That needs no transaction; most starts and reports read nothing else."""
         with translated():
             connection = await self._turn.alone()
-            rows: list[Any] = await connection.fetch(SQL["latest_version"], list(definition_ids))
+            rows: list[Any] = await connection.fetch(SQL[name], *parameters)
         return rows
 
     async def _rows(self, name: str, *parameters: Any) -> list[Any]:
@@ -158,7 +175,7 @@ class PostgresTransaction:
         self.touched_jobs += len(batch.jobs_gone) + len(batch.jobs)
 
 
-def _columns(rows: Collection[Sequence[Any]]) -> zip[tuple[Any, ...]]:
+def _columns(rows: Iterable[Sequence[Any]]) -> zip[tuple[Any, ...]]:
     return zip(*rows, strict=True)
 
 

@@ -39,8 +39,9 @@ class SqliteTransaction:
     async def load(self, wanted: Wanted) -> Loaded:
         """Return what exists; the transaction itself is the lock, there is no other writer."""
         with translated():
-            instances = {key: self._one("load_instance", (key,)) for key in wanted.instances}
-            leases = {job: self._one("load_lease", astuple(job)) for job in wanted.jobs}
+            named = wanted.instances.union(job.instance_id for job in wanted.reported)
+            instances = {key: self._one("load_instance", (key,)) for key in named}
+            leases = {job: self._one("load_lease", astuple(job)) for job in wanted.jobs | wanted.reported}
             keys = {key: self._one("load_key", key) for key in wanted.keys}
             latest = {key: self._one("latest_version", (key,)) for key in wanted.latest}
         return Loaded(

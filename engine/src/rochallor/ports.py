@@ -199,10 +199,19 @@ class Transaction(Protocol):
         """Return what exists of `wanted`, the instances it names locked."""
         ...
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
+    async def save(
+        self,
+        changes: Sequence[Change],
+        *,
+        last: bool = False,
+        waiting: Sequence[ClaimRequest] = (),
+        now_ms: int = 0,
+    ) -> list[list[ClaimedJob]]:
         """Write changes with all rows that follow from their events; raises `StoreConflict`.
 
-        With `last` nothing else is asked of this transaction, which may therefore have ended when this returns.
+        Jobs that the changes make ready are handed out to the requests that are `waiting` for them, as `Store.claim`
+        would, and never queued; `now_ms` is when their leases begin. With `last` nothing else is asked of this
+        transaction, which may therefore have ended when this returns.
         """
         ...
 

@@ -160,11 +160,12 @@ PATCHES: Final[dict[str, Patch]] = {
     "job-variables-of-creation": (
         Edit(
             WRITES,
-            "            tables.jobs[place] = Job(",
+            "            tables.jobs[place] = Job(next(self._places), row, row.delayed)",
             "            seen = encode_variables(tables.instances[place[0]].variables)\n"
-            "            _MADE.setdefault(place[0], seen)\n            tables.jobs[place] = Job(",
+            "            _MADE.setdefault(place[0], seen)\n"
+            "            tables.jobs[place] = Job(next(self._places), row, row.delayed)",
         ),
-        Edit(WRITES, "Snapshot(encode_variables(instance.variables),", "Snapshot(_MADE[instance_id],"),
+        Edit(WRITES, "Snapshot(encode_variables(instance.variables),", "Snapshot(_MADE.get(instance_id, b'{}'),"),
         Edit(WRITES, "", "_MADE = {}"),
     ),
     "grpc-poll-without-variables": (

@@ -44,8 +44,8 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 class Desk:
     """State by name, the transaction it came from, and the changes so far, each with its cause beside it.
 
-    `ready` counts the new claimable jobs by type; `plans` are the times at which something of this batch falls due;
-    `released` are the definitions of which a business key became free.
+    `ready` counts the new claimable jobs by type, `ripened` those whose time has come; `plans` are the times at which
+    something of this batch falls due; `released` are the definitions of which a business key became free.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Desk:
         self.changes: list[Change] = []
         self.causes: list[Cause] = []
         self.ready: Counter[str] = Counter()
+        self.ripened: Counter[str] = Counter()
         self.plans: list[int] = []
         self.released: set[str] = set()
         self.step = step

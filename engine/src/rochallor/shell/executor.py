@@ -4,8 +4,9 @@ It waits for nobody: while one batch commits, the next gathers by itself. So an 
 one pays one commit for many commands. It only lets the loop hand over first what has arrived already (`gathering.py`).
 A batch the store refuses is tried again one by one, so that only the guilty command fails.
 
-Polls (`polls.py`) are served beside it where the store can do both at once. Elsewhere they ride with a batch: one claim
-for all of them, in its transaction, after its commands; so both together cost one flush.
+Jobs that a batch makes while polls wait for them are those polls' from the outset. All other polls (`polls.py`) are
+served beside it where the store can do both at once. Elsewhere they ride with a batch: one claim for all of them, in
+its transaction, after its commands; so both together cost one flush.
 """
 
 from __future__ import annotations
@@ -26,10 +27,10 @@ from rochallor.shell.desk import Desk, Moment
 from rochallor.shell.gathering import gather
 from rochallor.shell.known import Memory
 from rochallor.shell.metrics import Metrics
-from rochallor.shell.polls import Polls
+from rochallor.shell.polls import Aboard, Polls
 from rochallor.shell.refusals import A_BUG, RACES, told
 from rochallor.shell.settings import Settings
-from rochallor.shell.wakeups import LoopWaits, WaitingPoll, Waits, Watchers
+from rochallor.shell.wakeups import LoopWaits, Waits, Watchers
 from rochallor.shell.work import Wishes, Work
 
 T = TypeVar("T")
@@ -126,7 +127,7 @@ class Executor:
                 done = True
                 if self._queue:
                     await gather(self._queue, self._settings.batch_limit)
-                    done = await self._cycle(self._take(), with_polls=self._polls_ride)
+                    done = await self._cycle(self._take(), with_polls=True)
                     self.polls.follow(self._taken)
                 if self._polls_ride and not (done and self._queue):
                     await self.polls.serve()
@@ -186,33 +187,38 @@ class Executor:
     async def _transact(self, batch: list[Submission], *, with_polls: bool, locked: bool) -> None:
         now_ms, time_s = self._clock.now_ms(), asyncio.get_running_loop().time
         began_s = time_s()
-        polls: list[WaitingPoll] = []
+        aboard = Aboard()
         try:
             async with self._store.transaction() as tx:
                 desk = await self._desk(tx, batch, now_ms, locked=locked)
                 locked_s = time_s()
                 results = [await self._perform(submission, desk) for submission in batch]
                 if with_polls:
-                    polls = self.polls.board(self._taken, desk.ready)
-                if desk.changes:
-                    await tx.save(desk.changes, last=not desk.released and not polls)
-                if desk.released:
-                    await tx.hasten_chains(desk.released, now_ms)
-                claim_ms = self._clock.now_ms()
-                claimed = await tx.claim([poll.request for poll in polls], claim_ms) if polls else []
+                    aboard = self.polls.board(self._taken, desk.ready, desk.ripened)
+                await self._store_away(tx, desk, aboard)
         except BaseException:
-            self.polls.put_back(polls)
+            self.polls.put_back([*aboard.waiting, *aboard.riding])
             raise
         self._metrics.transacted("commands", time_s() - began_s, locked_s - began_s)
         self._memory.committed(desk.changes)
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
-        if with_polls:
-            self.polls.hand_out(polls, claimed, claim_ms)
-        else:
-            self.polls.appeared(desk.ready)
+        self.polls.land(aboard, desk.ready + desk.ripened)
         self._metrics.committed(desk.changes, len(batch))
         self._announce(desk)
+
+    async def _store_away(self, tx: Transaction, desk: Desk, aboard: Aboard) -> None:
+        """Save what the batch has changed, and lock jobs for the polls that are aboard."""
+        if desk.changes:
+            aboard.save_ms = self._clock.now_ms()
+            last = not desk.released and not aboard.riding
+            waiting = [poll.request for poll in aboard.waiting]
+            aboard.given = await tx.save(desk.changes, last=last, waiting=waiting, now_ms=aboard.save_ms)
+        if desk.released:
+            await tx.hasten_chains(desk.released, desk.now_ms)
+        if aboard.riding:
+            aboard.claim_ms = self._clock.now_ms()
+            aboard.claimed = await tx.claim([poll.request for poll in aboard.riding], aboard.claim_ms)
 
     def _announce(self, desk: Desk) -> None:
         """Tell those who look on what was committed; what they make of it is their affair."""

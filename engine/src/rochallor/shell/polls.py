@@ -1,7 +1,8 @@
 """The polls: whatever polls wait are served by one claim; who found nothing waits on until jobs appear.
 
 A poll comes behind the commands that were there before it. It is parked right after the claim that found nothing for
-it, and woken by as many jobs as there are polls. What must not be missed are jobs that appear while a claim is under
+it. Jobs that are made while it is parked are leased to it by the transaction that makes them; those that appear in any
+other way wake as many polls as there are jobs. What must not be missed are jobs that appear while a claim is under
 way and may not have seen them: polls that want them look again instead of being parked.
 """
 
@@ -11,6 +12,8 @@ import asyncio
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from rochallor.core.errors import WorkflowError
 from rochallor.ports import ClaimedJob, ClaimRequest, Clock, Store, StoreConflict
 from rochallor.shell.known import Memory
@@ -19,6 +22,20 @@ from rochallor.shell.refusals import RACES, told
 from rochallor.shell.wakeups import ParkedPolls, PollTimes, WaitingPoll, Waits
 
 AfterClaim = Callable[[Sequence[int]], None]
+
+
+class Aboard(msgspec.Struct):
+    """The polls that one transaction serves, and what they get from it.
+
+    Those `waiting` are `given` jobs that it makes, leased at `save_ms`. For those `riding` it claims, at `claim_ms`.
+    """
+
+    waiting: list[WaitingPoll] = []
+    given: list[list[ClaimedJob]] = []
+    save_ms: int = 0
+    riding: list[WaitingPoll] = []
+    claimed: list[list[ClaimedJob]] = []
+    claim_ms: int = 0
 
 
 class Polls:
@@ -44,6 +61,7 @@ class Polls:
         self._behind: deque[tuple[int, WaitingPoll]] = deque()  # how many commands come before each, in this order
         self._reached = 0
         self._appeared: set[str] = set()
+        self._ride = not store.claims_apart
         self._draining = False
         self._ending = False
 
@@ -73,9 +91,10 @@ class Polls:
 
     def appeared(self, ready: Counter[str]) -> None:
         """Let polls look again, because jobs of these types have appeared, so many of each."""
-        self._wake_parked(ready)
-        self._appeared.update(ready)
-        self._wake.set()
+        if ready:
+            self._wake_parked(ready)
+            self._appeared.update(ready)
+            self._wake.set()
 
     def follow(self, taken: int) -> None:
         """Let the polls come that waited for the first `taken` commands: no claim comes before those any more."""
@@ -84,18 +103,34 @@ class Polls:
             self._new.append(self._behind.popleft()[1])
             self._wake.set()
 
-    def board(self, taken: int, ready: Counter[str]) -> list[WaitingPoll]:
-        """Return the polls that ride with a transaction: new ones, and parked ones that want what it makes ready.
+    def board(self, taken: int, made: Counter[str], ripened: Counter[str]) -> Aboard:
+        """Return whom a transaction serves that makes so many jobs of each type, and lets others be claimed.
 
-        They are answered by `hand_out` or, if nothing comes of it, `put_back`.
+        Those who are parked wait for what it makes. If claims cannot be made beside it, those who have come behind its
+        commands ride, and those who are parked for what ripens. It ends with `land` or, if nothing comes of it,
+        `put_back`.
         """
-        self.follow(taken)
-        self._wake_parked(ready)
-        return self._take()
+        aboard = Aboard(waiting=self.parked.take(made))
+        if self._ride:
+            self.follow(taken)
+            self._wake_parked(ripened)
+            aboard.riding = self._take()
+        return aboard
 
     def put_back(self, polls: Sequence[WaitingPoll]) -> None:
-        """Let polls that rode in vain be served."""
-        self._new.extendleft(reversed(polls))
+        """Let polls be served for which nothing came of a transaction."""
+        if polls:
+            self._new.extendleft(reversed(polls))
+            self._wake.set()
+
+    def land(self, aboard: Aboard, ready: Counter[str]) -> None:
+        """Answer those who were served; let the others look for what is left of the jobs that have become `ready`."""
+        lucky = [place for place, jobs in enumerate(aboard.given) if jobs]
+        given = [aboard.given[place] for place in lucky]
+        self.hand_out([aboard.waiting[place] for place in lucky], given, aboard.save_ms)
+        self.put_back([poll for poll, jobs in zip(aboard.waiting, aboard.given, strict=True) if not jobs])
+        self.hand_out(aboard.riding, aboard.claimed, aboard.claim_ms)
+        self.appeared(ready - Counter(job.job_type for jobs in given for job in jobs))
 
     def drain(self) -> None:
         """Let nobody wait any more, now or later."""

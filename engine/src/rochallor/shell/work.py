@@ -237,7 +237,7 @@ class Ripen:
 
     async def perform(self, desk: Desk) -> None:
         """Make them claimable; all workers that wait for jobs of their types are served next."""
-        desk.ready.update(dict.fromkeys(await desk.tx.ripen(desk.now_ms), _NOBODY_KNOWS_HOW_MANY))
+        desk.ripened.update(dict.fromkeys(await desk.tx.ripen(desk.now_ms), _NOBODY_KNOWS_HOW_MANY))
 
 
 class Write:

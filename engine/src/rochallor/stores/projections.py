@@ -40,6 +40,16 @@ class JobRow(msgspec.Struct, frozen=True, gc=False):
     traceparent: str | None
 
 
+class LeasedRow(NamedTuple):
+    """A job that is somebody's from the outset."""
+
+    job: JobRow
+    worker_id: str
+    lease_token: str
+    locked_at_ms: int
+    lease_expires_at_ms: int
+
+
 class TaskRow(NamedTuple):
     """A user task that was opened, and closed again if `status` says so."""
 
@@ -98,7 +108,7 @@ class Write(msgspec.Struct, frozen=True, gc=False):
     after: Instance
 
 
-COMING = ("insert_job", "insert_key")
+COMING = ("insert_job", "insert_leased_job", "insert_key")
 """The statements that may need a place which others of the batch have to make free."""
 
 
@@ -110,6 +120,7 @@ class Batch:
         self.writes: dict[str, Write] = {}
         self.events: list[Committed] = []
         self.jobs: dict[tuple[str, int], JobRow] = {}
+        self.jobs_leased: dict[tuple[str, int], LeasedRow] = {}
         self.jobs_gone: dict[tuple[str, int], None] = {}
         self.timers: dict[tuple[str, int], dict[int, TimerRow]] = {}
         self.timers_gone: dict[tuple[str, int, int], None] = {}
@@ -136,9 +147,9 @@ class Batch:
         Only jobs and keys do that: a step that is entered again has a new number, and an instance asks for its next
         workflow once.
         """
-        jobs = self.jobs_gone.keys() & self.jobs
+        gone = self.jobs_gone.keys()
         keys = {key[:2] for key in self.keys_gone} & {key[:2] for key in self.keys}
-        return bool(jobs or keys)
+        return bool(keys) or not (gone.isdisjoint(self.jobs) and gone.isdisjoint(self.jobs_leased))
 
     def statements(self) -> Iterator[tuple[str, Sequence[tuple[Any, ...]]]]:
         """Return the SQL statements' names with their rows, in an order in which no row is in another's way.
@@ -150,6 +161,7 @@ class Batch:
         yield "insert_event", [event_row(committed) for committed in self.events]
         yield "delete_job", list(self.jobs_gone)
         yield "insert_job", [astuple(job) for job in self.jobs.values()]
+        yield "insert_leased_job", [(*astuple(row.job), *row[1:]) for row in self.jobs_leased.values()]
         yield "delete_step_timers", list(self.timer_steps_gone)
         yield "delete_timer", list(self.timers_gone)
         yield "insert_timer", [timer for timers in self.timers.values() for timer in timers.values()]

@@ -8,9 +8,10 @@ from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.core.variables import encode_variables
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.births import lease, ready
 from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
 from rochallor.stores.memory.tables import Chain, Job, Tables
-from rochallor.stores.projections import Batch, JobRow, project
+from rochallor.stores.projections import Batch, project
 
 
 class MemoryTransaction:
@@ -34,12 +35,21 @@ class MemoryTransaction:
             latest={key: stored.version for key, stored in versions.items() if stored},
         )
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:  # noqa: ARG002 - only the context's end commits here
+    async def save(
+        self,
+        changes: Sequence[Change],
+        *,
+        last: bool = False,  # noqa: ARG002 - only the context's end commits here
+        waiting: Sequence[ClaimRequest] = (),
+        now_ms: int = 0,
+    ) -> list[list[ClaimedJob]]:
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         batch = project(changes, unique_keys=self._unique_keys)
+        handed = lease(batch, waiting, now_ms)
         self._save_instances(batch)
         self._save_work(batch)
         self._save_keys_and_chains(batch)
+        return handed
 
     def _save_instances(self, batch: Batch) -> None:
         instances, events = self._tables.instances, self._tables.events
@@ -57,6 +67,9 @@ class MemoryTransaction:
             tables.jobs.pop(place, None)
         for place, row in batch.jobs.items():
             tables.jobs[place] = Job(next(self._places), row, row.delayed)
+        for place, leased in batch.jobs_leased.items():
+            held = Lease(leased.worker_id, leased.lease_token, leased.lease_expires_at_ms)
+            tables.jobs[place] = Job(next(self._places), leased.job, delayed=False, lease=held)
         for timer in [timer for timer in tables.timers if timer[:2] in batch.timer_steps_gone]:
             del tables.timers[timer]
         for timer in batch.timers_gone:
@@ -157,27 +170,11 @@ class MemoryTransaction:
         jobs = self._tables.jobs.values()
         free = [job for job in jobs if not job.lease and not job.delayed and job.row.job_type in job_types]
         free.sort(key=lambda job: job.order)
-        return (_ready(job.order, job.ref, job.row) for job in free)
+        return (ready(job.order, job.ref, job.row) for job in free)
 
     def _snapshot(self, instance_id: str) -> Snapshot:
         instance = self._tables.instances[instance_id]
         return Snapshot(encode_variables(instance.variables), instance.revision, lambda: instance)
-
-
-def _ready(order: int, job: JobRef, row: JobRow) -> Ready:
-    return Ready(
-        order=order,
-        job=job,
-        job_type=row.job_type,
-        step_id=row.step_id,
-        definition_id=row.definition_id,
-        definition_version=row.definition_version,
-        business_key=row.business_key,
-        retries_remaining=row.retries_remaining,
-        created_at_ms=row.created_at_ms,
-        ready_at_ms=row.ready_at_ms,
-        traceparent=row.traceparent,
-    )
 
 
 def _latest(tables: Tables, definition_id: str) -> StoredDefinition | None:

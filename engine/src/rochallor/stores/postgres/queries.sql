@@ -46,6 +46,19 @@ FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::
      AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
              retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent);
 
+-- name: insert_leased_job
+INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
+                 retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent,
+                 worker_id, lease_token, locked_at_ms, lease_expires_at_ms, ready)
+SELECT new.*, false
+FROM unnest($1::text::text[], $2::text::bigint[], $3::text::bigint[], $4::text::text[], $5::text::text[],
+            $6::text::text[], $7::text::bigint[], $8::text::text[], $9::text::bigint[], $10::text::bigint[],
+            $11::text::bigint[], $12::text::boolean[], $13::text::text[], $14::text::text[], $15::text::text[],
+            $16::text::bigint[], $17::text::bigint[])
+     AS new (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
+             retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent,
+             worker_id, lease_token, locked_at_ms, lease_expires_at_ms);
+
 -- How a batch that is one statement ends (together.py): the number of instances that moved, and an error unless it is $1.
 -- A statement may be a transaction by itself, and nobody could undo it afterwards.
 -- name: all_moved

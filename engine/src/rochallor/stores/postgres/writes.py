@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.births import lease
 from rochallor.stores.postgres.arrays import arrays
 from rochallor.stores.postgres.claims import SQL, Claims
 from rochallor.stores.postgres.connect import OUTDATED, SUPERSEDED, translated
@@ -65,15 +66,23 @@ class PostgresTransaction:
             latest=self.relied_on | found,
         )
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
+    async def save(
+        self,
+        changes: Sequence[Change],
+        *,
+        last: bool = False,
+        waiting: Sequence[ClaimRequest] = (),
+        now_ms: int = 0,
+    ) -> list[list[ClaimedJob]]:
         """Write the rows that follow from the changes; raises `StoreConflict`."""
         batch = project(changes, unique_keys=self._unique_keys)
+        handed = lease(batch, waiting, now_ms)
         statements = {name: rows for name, rows in batch.statements() if rows}
         if "insert_instance" in statements and self.relied_on:
             statements[RELIES] = list(self.relied_on.items())
         with translated():
             if not statements:
-                return
+                return handed
             if batch.replaces():
                 coming = {name: statements.pop(name) for name in COMING if name in statements}
                 await self._together(statements, last=False)
@@ -81,6 +90,7 @@ class PostgresTransaction:
             else:
                 await self._together(statements, last=last)
         self._note(batch)
+        return handed
 
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs that no other engine is looking at."""
@@ -172,7 +182,7 @@ class PostgresTransaction:
     def _note(self, batch: Batch) -> None:
         self.changed.update(batch.writes)
         self.queued.update(row.job_type for row in batch.jobs.values() if not row.delayed)
-        self.touched_jobs += len(batch.jobs_gone) + len(batch.jobs)
+        self.touched_jobs += len(batch.jobs_gone) + len(batch.jobs) + len(batch.jobs_leased)
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> zip[tuple[Any, ...]]:

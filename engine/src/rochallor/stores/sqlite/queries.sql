@@ -23,6 +23,12 @@ INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_
                  retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
 
+-- name: insert_leased_job
+INSERT INTO job (instance_id, step_seq, delivery, step_id, job_type, definition_id, definition_version, business_key,
+                 retries_remaining, created_at_ms, ready_at_ms, delayed, traceparent,
+                 worker_id, lease_token, locked_at_ms, lease_expires_at_ms)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
 -- name: delete_step_timers
 DELETE FROM timer WHERE instance_id = ? AND step_seq = ?;
 

@@ -20,6 +20,7 @@ from msgspec.structs import astuple
 from rochallor.core.ids import JobRef
 from rochallor.core.model import Lease
 from rochallor.ports import Change, ClaimedJob, ClaimRequest, Loaded, StoreConflict, StoredDefinition, Wanted
+from rochallor.stores.births import lease
 from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
 from rochallor.stores.projections import instance_of, project
 from rochallor.stores.sql import load_queries
@@ -51,15 +52,25 @@ class SqliteTransaction:
             latest={key: row[0] for key, row in latest.items() if row and row[0] is not None},
         )
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:  # noqa: ARG002 - only the context's end commits here
+    async def save(
+        self,
+        changes: Sequence[Change],
+        *,
+        last: bool = False,  # noqa: ARG002 - only the context's end commits here
+        waiting: Sequence[ClaimRequest] = (),
+        now_ms: int = 0,
+    ) -> list[list[ClaimedJob]]:
         """Write the rows that follow from the changes; raises `StoreConflict`."""
+        batch = project(changes, unique_keys=self._unique_keys)
+        handed = lease(batch, waiting, now_ms)
         with translated():
-            for name, rows in project(changes, unique_keys=self._unique_keys).statements():
+            for name, rows in batch.statements():
                 if not rows:
                     continue
                 changed = self._writer.executemany(SQL[name], rows).rowcount
                 if name == "update_instance" and changed != len(rows):
                     raise StoreConflict("an instance is not at the revision this change was made from")
+        return handed
 
     async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
         """Lock ready jobs; requests that want the same types share one look-up."""

@@ -1,4 +1,4 @@
-"""The whole seam between the engine and the world: a store, a clock, a source of chance.
+"""The seam between the engine and the world: a store, a clock, a source of chance. (`news.py`: its neighbours.)
 
 By meaning, never by query: a store can load open state, save changes, hand out jobs, say what is due, answer
 reads. What a store has to get right is written down as the *store exam* (`engine/tests/stores`), which every store
@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -43,7 +43,8 @@ class Loaded(NamedTuple):
     """What of it exists. The instances that were named are locked against other writers until the transaction ends.
 
     `leases`: of those jobs that are locked now. `keys`: (definition id, business key) -> holder in flight.
-    `latest`: definition id -> its newest version.
+    `latest`: definition id -> its newest version, maybe from memory: what is started by one that is the newest no more
+    is not saved, and whoever refuses a start by it has to ask `Transaction.newest_version`.
     """
 
     instances: dict[str, Instance]
@@ -231,6 +232,10 @@ class Transaction(Protocol):
         """Return one version, as this transaction sees it."""
         ...
 
+    async def newest_version(self, definition_id: str) -> int | None:
+        """Return the number of the newest version that is stored now, None when there is none."""
+        ...
+
     async def latest_definition(self, definition_id: str) -> StoredDefinition | None:
         """Return the newest version, locked against concurrent uploads of this id."""
         ...
@@ -343,44 +348,14 @@ class Store(Protocol):
         """Lock ready jobs for each request durably, oldest first and fair across its types.
 
         A request gets no more than its `max_bytes` of variables beyond its first job. No job goes to two requests.
-        Where claims are apart, whoever has saved new jobs claims afterwards, if only for nobody: what is left is then
-        offered to other engines. Elsewhere a transaction's end offers it.
+        Where claims are apart, whoever has saved jobs that nobody had waited for claims afterwards, if only for nobody:
+        what is left is then offered to other engines. Elsewhere a transaction's end offers it.
         """
         ...
 
     async def due(self, now_ms: int, limit: int) -> Due:
         """Return what has become due, and when the next thing will."""
         ...
-
-
-class News(NamedTuple):
-    """What another engine on the same store did: types of which jobs are ready, instances that changed.
-
-    `gap`: some news may have been missed; look everywhere.
-    """
-
-    job_types: frozenset[str] = frozenset()
-    instances: frozenset[str] = frozenset()
-    gap: bool = False
-
-
-class Signals(Protocol):
-    """How engines on one store wake each other. Hints only: whoever waits looks again by itself now and then."""
-
-    def listen(self, heard: Callable[[News], None]) -> None:
-        """Call `heard` on the event loop whenever another engine did something that is waited for here."""
-        ...
-
-    def want(self, *, job_types: Collection[str] = (), instances: Collection[str] = ()) -> None:
-        """Let other engines know what is waited for here, for half a minute; cheap to repeat."""
-        ...
-
-
-@runtime_checkable
-class Shared(Protocol):
-    """A store on which other engines may be at work: they do and plan things that this engine has not seen."""
-
-    signals: Signals
 
 
 class Clock(Protocol):

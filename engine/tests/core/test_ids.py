@@ -59,6 +59,9 @@ def test_job_ids_come_back(ref):
         f"{INSTANCE}0-1-1",
         f"{INSTANCE[1:]}-1-1",
         "a-1-1",
+        "\0" * 26 + "-1-1",
+        "\ud800" * 26 + "-1-1",
+        f"{INSTANCE.lower()}-1-1",
     ],
 )
 def test_what_is_no_job_id(text):

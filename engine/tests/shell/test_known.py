@@ -13,6 +13,7 @@ from rochallor.core.model import Instance, OpenJob, OpenStep, StepType
 from rochallor.core.variables import parse_variables
 from rochallor.ports import Change, ClaimedJob, StoreConflict, Wanted
 from rochallor.shell.known import Memory
+from rochallor.shell.work import Ripen, Wishes, Write
 from rochallor.stores.memory import MemoryStore
 from rochallor.stores.memory.store import MemoryTransaction
 
@@ -164,6 +165,34 @@ async def test_what_is_locked_for_one_work_is_not_read_for_another_without(house
     job = parse_job_id(first.id)
     assert loads == [Wanted(instances=frozenset({instance_id}), jobs=frozenset({job}))]
     assert await house.status(instance_id) == "CANCELLED"
+
+
+async def test_a_batch_that_locks_anything_locks_at_once_what_its_reports_are_about(house, loads):
+    """Or two engines with such batches would wait for each other."""
+    await house.upload(FIRST, SECOND, END)
+    cancelled, executor = await house.start(), house.engine.executor
+    others = (
+        (house.engine.cancel_instance(cancelled), {cancelled}),
+        (executor.submit(Write(lambda _tx, _now_ms: asyncio.sleep(0))), set()),
+        (executor.submit(Ripen()), set()),
+    )
+    for other, named in others:
+        reported = await house.start()
+        [job] = [job for job in await house.poll("first") if job.instance_id == reported]
+        executor._memory = Memory()
+        loads.clear()
+        await asyncio.gather(done(house, job), other)
+        assert loads == [Wanted(instances=frozenset({reported, *named}), jobs=frozenset({parse_job_id(job.id)}))]
+
+
+def test_what_has_to_be_locked_is_not_remembered():
+    """Who has lost a race decides on what is stored, even if a claim has told something of it meanwhile."""
+    memory, wishes, job = Memory(), Wishes(), JobRef("i", 1, 1)
+    memory.claimed([[handed_out("i")]])
+    wishes.reports.add(job)
+    assert wishes.without(memory, locked=False)[1].leases.keys() == {job}
+    wanted, recalled = wishes.without(memory, locked=True)
+    assert (wanted.instances, wanted.jobs, recalled.instances, recalled.leases) == ({"i"}, {job}, {}, {})
 
 
 async def test_what_is_loaded_for_one_work_is_not_remembered_for_another(pair, loads):

@@ -146,6 +146,21 @@ async def test_who_waited_for_a_batch_that_failed_waits_on(house, monkeypatch, e
     assert failed
 
 
+async def test_a_batch_that_fails_with_nobody_aboard_is_tried_one_by_one_at_once(house, store, monkeypatch):
+    """Nobody else can be to blame."""
+    save = MemoryTransaction.save
+
+    async def fails_together(self, changes, **options):
+        if len(changes) > 1:
+            raise ZeroDivisionError
+        return await save(self, changes, **options)
+
+    monkeypatch.setattr(MemoryTransaction, "save", fails_together)
+    before = store.transactions
+    await asyncio.gather(house.start(), house.start())
+    assert store.transactions - before == 3
+
+
 class Wavering:
     """Starts one workflow, and another one when it has to decide again."""
 

@@ -73,6 +73,19 @@ async def test_a_report_and_a_poll_are_one_transaction(riding, store):
     assert store.commits - before == 3
 
 
+async def test_who_has_ridden_in_vain_is_not_woken_for_what_another_one_got(riding, store):
+    """Three polls ride with the start of one job; the two that got nothing wait."""
+    before = store.commits
+    polls = [asyncio.create_task(riding.poll("work", wait_ms=30_000, max_jobs=1)) for _ in range(3)]
+    instance_id = await riding.start()
+    done, waiting = await asyncio.wait(polls, timeout=5, return_when=asyncio.FIRST_COMPLETED)
+    assert [job.instance_id for poll in done for job in poll.result()] == [instance_id]
+    assert len(waiting) == 2
+    await asyncio.gather(riding.start(), riding.start())
+    await asyncio.wait_for(asyncio.gather(*waiting), 5)
+    assert store.commits - before == 2
+
+
 @pytest.mark.parametrize("error", [StoreConflict("taken"), ZeroDivisionError()], ids=["race", "bug"])
 async def test_a_claim_that_fails_takes_no_command_with_it(riding, store, error):
     """The report is done by itself, and then the poll, which finds nothing wrong any more."""

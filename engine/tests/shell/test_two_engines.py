@@ -7,7 +7,7 @@ import json
 from contextlib import suppress
 
 import pytest
-from rochallor.core.errors import BusinessKeyInUse
+from rochallor.core.errors import BadRequest, BusinessKeyInUse
 from rochallor.shell import engine as engine_module
 from rochallor.shell import neighbours
 from rochallor.shell.clocks import SystemEntropy
@@ -166,6 +166,21 @@ async def test_timer_of_a_dead_engine_is_fired_by_the_other(postgres_database, m
     assert (await asyncio.wait_for(pair.two.await_instance(started.id, wait_ms=9_000), 10)).reached
     await pair.one.stop()
     await pair.two.stop()
+
+
+async def test_start_that_an_old_version_refuses_is_the_newest_ones(pair):
+    """An engine that remembers a version does not refuse by it what the newest one takes."""
+    picky = {"properties": {"x": {"type": "number"}}, "required": ["x"]}
+    await pair.upload(WORK, END, inputSchema=picky)
+    await pair.two.start_instance("flow", variables=b'{"x": 1}')
+    await pair.upload(WORK, END)
+    started = await pair.two.start_instance("flow")
+    assert started.definition_version == 2
+    await pair.upload(WORK, END, inputSchema=picky)
+    with pytest.raises(BadRequest, match="x"):
+        await pair.two.start_instance("flow", version=3)
+    with pytest.raises(BadRequest, match="x"):
+        await pair.two.start_instance("flow")
 
 
 async def test_chain_starts_one_child(pair):

@@ -98,12 +98,33 @@ async def test_start_of_a_version_that_is_the_newest_no_more_is_refused(pair):
 
     assert (await start())[0] == 1
     await two.upload("straight", version=2)
-    with pytest.raises(StoreConflict, match="newer version"):
+    with pytest.raises(StoreConflict, match="newest version"):
         await start()
     assert [(await start())[0] for _ in range(2)] == [2, 2]
     await one.upload("straight", version=3)
     assert (await start())[0] == 3
     assert len((await one.store.reads.instances(InstanceFilter(), 10, 0))[0]) == 4
+
+
+async def test_start_of_a_version_that_was_lost_is_refused(pair):
+    """A database that takes over may not have the last upload; nothing must hang on a version that is not there."""
+    one, _ = pair
+    await one.upload("straight")
+    await one.upload("straight", version=2)
+    wanted = Wanted(latest=frozenset({"straight"}))
+
+    async def start():
+        async with one.store.transaction() as tx:
+            newest = (await tx.load(wanted)).latest
+            await tx.save([one.started()], last=True)
+        return newest
+
+    assert await start() == {"straight": 2}
+    async with one.store._writer.turn() as turn:
+        await (await turn.within()).execute("DELETE FROM definition WHERE version = 2")
+    with pytest.raises(StoreConflict, match="newest version"):
+        await start()
+    assert await start() == {"straight": 1}
 
 
 async def test_many_instances_wanted_by_both_end_in_no_deadlock(pair):

@@ -6,7 +6,7 @@ import asyncio
 
 import asyncpg
 import pytest
-from rochallor.ports import News
+from rochallor.news import News
 from rochallor.stores.postgres import PostgresStore
 from rochallor.stores.postgres.signals import CHANNEL
 

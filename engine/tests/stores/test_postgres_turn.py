@@ -124,6 +124,16 @@ async def test_the_newest_version_is_read_once_and_then_checked_by_the_start(wor
         assert overheard.words == words
 
 
+async def test_a_key_is_looked_up_without_a_transaction(world, overheard):
+    """Who takes it at the same moment is found out by the write."""
+    await world.start()
+    overheard.words.clear()
+    async with world.store.transaction() as tx:
+        assert (await tx.load(Wanted(keys=frozenset({("straight", "k")})))).keys == {}
+        await tx.save([world.started(business_key="k")], last=True)
+    assert overheard.words == ["SELECT", "WITH"]
+
+
 async def test_a_definition_that_is_not_there_is_looked_for_every_time(world, overheard):
     """Another engine may have it by now."""
     await world.start()

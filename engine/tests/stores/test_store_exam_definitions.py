@@ -27,6 +27,23 @@ async def test_the_newest_version_is_the_greatest_number(world):
         assert (await tx.load(Wanted(latest=frozenset({"d", "unknown"})))).latest == {"d": 10}
 
 
+async def test_the_newest_version_is_known_as_soon_as_it_is_there(world):
+    """Also to the transaction that stores it, and whatever was loaded before."""
+    assert await newest(world) == (None, {})
+    await world.upload("d")
+    assert await newest(world) == (1, {"d": 1})
+    async with world.store.transaction() as tx:
+        await tx.insert_definition(StoredDefinition("d", 2, "", "", b"{}", world.now_ms))
+        assert await tx.newest_version("d") == 2
+    assert await newest(world) == (2, {"d": 2})
+
+
+async def newest(world):
+    """Return what two ways of asking for the newest version of `d` say."""
+    async with world.store.transaction() as tx:
+        return await tx.newest_version("d"), (await tx.load(Wanted(latest=frozenset({"d"})))).latest
+
+
 async def test_what_was_never_uploaded_is_not_found(world):
     """An unknown id or version is None."""
     await world.upload("d")

@@ -14,13 +14,13 @@ import msgspec
 from rochallor.core.commands import Command, CompleteJob, ExpireLease, FailJob, StartInstance
 from rochallor.core.context import Context, Rules
 from rochallor.core.definition.model import Definition
-from rochallor.core.errors import NotFound
+from rochallor.core.errors import NotFound, WorkflowError
 from rochallor.core.events import Committed, JobCreated, JobExpired, JobRetried, TimerScheduled
 from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome, step
 from rochallor.core.model import Instance
 from rochallor.core.reports import Verdict
-from rochallor.ports import Change, Loaded, Transaction
+from rochallor.ports import Change, Loaded, StoreConflict, Transaction
 from rochallor.shell.definitions import Definitions
 
 _ABOUT_A_JOB = (CompleteJob, FailJob, ExpireLease)
@@ -83,12 +83,17 @@ class Desk:
         return self._step(definition, instance, command, job)
 
     async def start(self, definition_id: str, version: int | None, command: StartInstance) -> Outcome:
-        """Start an instance of a version, None for the newest; raises `WorkflowError`."""
+        """Start an instance of a version (None: the newest); raises `WorkflowError`, or `StoreConflict` to try again."""
         number = version or self.loaded.latest.get(definition_id)
         if number is None:
             raise NotFound(f"no definition has the id '{definition_id}'; upload it first")
-        definition = await self._definitions.pinned(self.tx, definition_id, number)
-        return self._step(definition, None, command, None)
+        try:
+            definition = await self._definitions.pinned(self.tx, definition_id, number)
+            return self._step(definition, None, command, None)
+        except WorkflowError:
+            if version is None and await self.tx.newest_version(definition_id) != number:
+                raise StoreConflict("a start was refused by a version that is the newest no more") from None
+            raise
 
     def _step(self, definition: Definition, instance: Instance | None, command: Command, job: JobRef | None) -> Outcome:
         context = Context(

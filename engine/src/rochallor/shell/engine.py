@@ -16,7 +16,8 @@ from rochallor.core.ids import JobRef, ulid
 from rochallor.core.machine import Outcome
 from rochallor.core.model import Instance
 from rochallor.core.variables import parse_variables
-from rochallor.ports import Clock, Entropy, InstanceFilter, Shared, Store, Transaction, UserTaskFilter, UserTaskRow
+from rochallor.news import Shared
+from rochallor.ports import Clock, Entropy, InstanceFilter, Store, Transaction, UserTaskFilter, UserTaskRow
 from rochallor.shell import checks, traces
 from rochallor.shell.answers import instance_view, summary_of, task_view
 from rochallor.shell.definitions import Definitions

@@ -163,8 +163,9 @@ class Executor:
         that is what was remembered wrongly, then each alone. Polls ride with the first try only, which may have failed
         because of them; a store that is unavailable is so for both.
         """
+        aboard = Aboard()
         try:
-            await self._transact(batch, with_polls=with_polls, locked=tries < RACES)
+            await self._transact(batch, aboard, with_polls=with_polls, locked=tries < RACES)
         except Unavailable as error:
             self._memory.doubt()
             self._refuse(batch, error)
@@ -175,7 +176,7 @@ class Executor:
             else:
                 await self._isolate(batch, error)
         except Exception as error:  # one bad command must not take its batch-mates or the writer down
-            if with_polls:
+            if aboard.waiting or aboard.riding:
                 log.warning("a batch failed with polls aboard and is done again without them", exc_info=error)
                 await self._cycle(batch, tries)
             else:
@@ -184,17 +185,16 @@ class Executor:
             return True
         return False
 
-    async def _transact(self, batch: list[Submission], *, with_polls: bool, locked: bool) -> None:
+    async def _transact(self, batch: list[Submission], aboard: Aboard, *, with_polls: bool, locked: bool) -> None:
         now_ms, time_s = self._clock.now_ms(), asyncio.get_running_loop().time
         began_s = time_s()
-        aboard = Aboard()
         try:
             async with self._store.transaction() as tx:
                 desk = await self._desk(tx, batch, now_ms, locked=locked)
                 locked_s = time_s()
                 results = [await self._perform(submission, desk) for submission in batch]
                 if with_polls:
-                    aboard = self.polls.board(self._taken, desk.ready, desk.ripened)
+                    self.polls.board(aboard, self._taken, desk.ready, desk.ripened)
                 await self._store_away(tx, desk, aboard)
         except BaseException:
             self.polls.put_back([*aboard.waiting, *aboard.riding])

@@ -10,7 +10,7 @@ import asyncio
 from collections import Counter
 from typing import NoReturn
 
-from rochallor.ports import News, Signals
+from rochallor.news import News, Signals
 from rochallor.shell.executor import Executor
 
 LOOK_AGAIN_S = 1.0

@@ -27,12 +27,14 @@ AfterClaim = Callable[[Sequence[int]], None]
 class Aboard(msgspec.Struct):
     """The polls that one transaction serves, and what they get from it.
 
-    Those `waiting` are `given` jobs that it makes, leased at `save_ms`. For those `riding` it claims, at `claim_ms`.
+    Those `waiting` are `given` jobs that it makes, leased at `save_ms`. For those `riding` it claims, at `claim_ms`;
+    `all_rode` says that nobody else can have waited for what it makes.
     """
 
     waiting: list[WaitingPoll] = []
     given: list[list[ClaimedJob]] = []
     save_ms: int = 0
+    all_rode: bool = False
     riding: list[WaitingPoll] = []
     claimed: list[list[ClaimedJob]] = []
     claim_ms: int = 0
@@ -103,19 +105,19 @@ class Polls:
             self._new.append(self._behind.popleft()[1])
             self._wake.set()
 
-    def board(self, taken: int, made: Counter[str], ripened: Counter[str]) -> Aboard:
-        """Return whom a transaction serves that makes so many jobs of each type, and lets others be claimed.
+    def board(self, aboard: Aboard, taken: int, made: Counter[str], ripened: Counter[str]) -> None:
+        """Let those aboard whom a transaction serves that makes so many jobs of each type, and lets others be claimed.
 
         Those who are parked wait for what it makes. If claims cannot be made beside it, those who have come behind its
         commands ride, and those who are parked for what ripens. It ends with `land` or, if nothing comes of it,
         `put_back`.
         """
-        aboard = Aboard(waiting=self.parked.take(made))
+        aboard.waiting = self.parked.take(made)
         if self._ride:
             self.follow(taken)
             self._wake_parked(ripened)
             aboard.riding = self._take()
-        return aboard
+            aboard.all_rode = True
 
     def put_back(self, polls: Sequence[WaitingPoll]) -> None:
         """Let polls be served for which nothing came of a transaction."""
@@ -130,7 +132,8 @@ class Polls:
         self.hand_out([aboard.waiting[place] for place in lucky], given, aboard.save_ms)
         self.put_back([poll for poll, jobs in zip(aboard.waiting, aboard.given, strict=True) if not jobs])
         self.hand_out(aboard.riding, aboard.claimed, aboard.claim_ms)
-        self.appeared(ready - Counter(job.job_type for jobs in given for job in jobs))
+        if not aboard.all_rode:
+            self.appeared(ready - Counter(job.job_type for jobs in given for job in jobs))
 
     def drain(self) -> None:
         """Let nobody wait any more, now or later."""

@@ -30,7 +30,10 @@ _NOBODY_KNOWS_HOW_MANY = 1 << 32
 
 
 class Wishes:
-    """Collects what a batch has to see. For `reports` the job's instance and lease may come from memory."""
+    """Collects what a batch has to see. For `reports` the job's instance and lease may come from memory.
+
+    `locking` says that a work will lock what it does not name.
+    """
 
     def __init__(self) -> None:
         self.instances: set[str] = set()
@@ -38,19 +41,22 @@ class Wishes:
         self.keys: set[tuple[str, str]] = set()
         self.latest: set[str] = set()
         self.reports: set[JobRef] = set()
+        self.locking = False
 
     def without(self, memory: Memory, *, locked: bool) -> tuple[Wanted, Loaded]:
         """Return what has to be loaded, and what is remembered instead.
 
-        What reports are about is only read, unless it has to be `locked`. An instance that has to be loaded for one
-        work of the batch is not remembered for another.
+        What reports are about is remembered or only read, unless it has to be `locked`; and not only read where the
+        batch locks something else, because all instances are to be locked in one go. An instance that has to be loaded
+        for one work of the batch is not remembered for another.
         """
         recalled = Loaded({}, {}, {}, {})
         reported: set[JobRef] = set()
+        mixed = bool(self.instances) or self.locking
         for job in self.reports:
-            if known := memory.recall(job):
+            if not locked and (known := memory.recall(job)):
                 recalled.instances[job.instance_id], recalled.leases[job] = known
-            elif locked or job.instance_id in self.instances:
+            elif locked or mixed:
                 self.instances.add(job.instance_id)
                 self.jobs.add(job)
             else:
@@ -234,6 +240,7 @@ class Ripen:
 
     def wish(self, wishes: Wishes) -> None:
         """Nothing by name."""
+        wishes.locking = True
 
     async def perform(self, desk: Desk) -> None:
         """Make them claimable; all workers that wait for jobs of their types are served next."""
@@ -250,6 +257,7 @@ class Write:
 
     def wish(self, wishes: Wishes) -> None:
         """Nothing by name."""
+        wishes.locking = True
 
     async def perform(self, desk: Desk) -> object:
         """Run the action with the transaction and the time."""

@@ -130,6 +130,11 @@ class MemoryTransaction:
         """Return one version of a definition."""
         return self._tables.definitions.get((definition_id, version))
 
+    async def newest_version(self, definition_id: str) -> int | None:
+        """Return the number of the newest version."""
+        stored = _latest(self._tables, definition_id)
+        return stored.version if stored else None
+
     async def latest_definition(self, definition_id: str) -> StoredDefinition | None:
         """Return the newest version of a definition."""
         return _latest(self._tables, definition_id)

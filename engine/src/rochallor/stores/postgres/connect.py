@@ -65,7 +65,7 @@ _CONFLICTS = {
 }
 _UNFIT = "a value is beyond what the database can keep: a number of more than 64 bits, or a NUL in a text"
 OUTDATED = "the instance is not at the revision this change was made from"
-SUPERSEDED = "there is a newer version of the definition than this start was made from"
+SUPERSEDED = "the newest version of the definition is not the one this start was made from"
 
 
 @contextmanager

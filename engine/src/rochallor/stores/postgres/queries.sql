@@ -66,14 +66,15 @@ SELECT CASE WHEN count(*) = $1::bigint THEN count(*)
             ELSE (count(*) || ' instances moved: ' || $2::text)::bigint  -- no number: an error, and nothing is done
        END FROM update_instance;
 
--- Definitions of which there is a newer version than the one that a start relied on without asking.
--- name: newer_version
+-- Definitions of which a start relied on another version than the newest, without asking. It may even be gone: a
+-- database that takes over need not have the last upload.
+-- name: superseded
 SELECT used.id FROM unnest($1::text::text[], $2::text::bigint[]) AS used (id, version)
-JOIN definition ON definition.id = used.id AND definition.version > used.version;
+WHERE (SELECT max(version) FROM definition WHERE definition.id = used.id) IS DISTINCT FROM used.version;
 
 -- How a batch that is one statement ends if it relied on versions.
--- name: none_newer
-SELECT CASE WHEN count(*) = 0 THEN 0 ELSE (count(*) || ' versions: ' || $1::text)::bigint END FROM newer_version;
+-- name: none_superseded
+SELECT CASE WHEN count(*) = 0 THEN 0 ELSE (count(*) || ' versions: ' || $1::text)::bigint END FROM superseded;
 
 -- name: delete_step_timers
 DELETE FROM timer USING unnest($1::text::text[], $2::text::bigint[]) AS gone (instance_id, step_seq)

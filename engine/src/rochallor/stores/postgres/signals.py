@@ -17,7 +17,7 @@ import msgspec
 import structlog
 
 from rochallor.core.errors import Unavailable, WorkflowError
-from rochallor.ports import News
+from rochallor.news import News
 from rochallor.stores.postgres.claims import SQL
 from rochallor.stores.postgres.connect import Line, translated
 from rochallor.stores.postgres.interests import Interests, Topic

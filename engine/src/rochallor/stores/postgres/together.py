@@ -16,8 +16,8 @@ from functools import lru_cache, partial
 
 from rochallor.stores.postgres.claims import SQL
 
-MOVES, RELIES = "update_instance", "newer_version"
-_ENDS = {MOVES: "all_moved", RELIES: "none_newer"}
+MOVES, RELIES = "update_instance", "superseded"
+_ENDS = {MOVES: "all_moved", RELIES: "none_superseded"}
 
 _PARAMETER = re.compile(r"\$(\d+)")
 
@@ -27,7 +27,7 @@ def together(names: tuple[str, ...]) -> str:
     """Return one statement that does these; its parameters are theirs, in this order.
 
     If `MOVES` is among them, two more follow: how many instances have to move, and what to say if others did. If
-    `RELIES` is, one more: what to say if there is a newer version.
+    `RELIES` is, one more: what to say if it is not the newest version.
     """
     ends = [end for name, end in _ENDS.items() if name in names]
     shifted = dict(zip((*names, *ends), _shifted(SQL[name] for name in (*names, *ends)), strict=True))

@@ -1,7 +1,9 @@
 """One write transaction: array statements in one turn at the writer connection.
 
 Locks are taken in one order everywhere, or two engines would wait for each other: first instances, by id; then
-definitions; then business keys, by key; ready jobs last, and those without waiting.
+definitions; then business keys, by key; ready jobs last, and those without waiting. What a batch knows of an instance
+without having locked it is locked by `save`; a batch that locks anything before that has no more of these than it
+remembers. If two engines wait for each other over one of those, the database ends it after a second, with a conflict.
 """
 
 from __future__ import annotations
@@ -50,7 +52,7 @@ class PostgresTransaction:
         """Return what exists, the instances that are named locked."""
         instances = await self._rows("load_instance", sorted(wanted.instances)) if wanted.instances else []
         leases = await self._rows("load_lease", *_columns(map(astuple, wanted.jobs))) if wanted.jobs else []
-        keys = await self._rows("load_key", *_columns(wanted.keys)) if wanted.keys else []
+        keys = await self._look("load_key", *_columns(wanted.keys)) if wanted.keys else []
         self.relied_on = self._newest.recall(wanted.latest)
         unknown = wanted.latest - self.relied_on.keys()
         found = self._newest.seen(await self._look("latest_version", list(unknown))) if unknown else {}
@@ -132,6 +134,12 @@ class PostgresTransaction:
         """Return one version of a definition."""
         rows = await self._rows("definition_version", definition_id, version)
         return StoredDefinition(*rows[0]) if rows else None
+
+    async def newest_version(self, definition_id: str) -> int | None:
+        """Return the number of the newest version."""
+        version: int | None
+        [[_, version]] = await self._look("latest_version", [definition_id])
+        return version
 
     async def latest_definition(self, definition_id: str) -> StoredDefinition | None:
         """Return the newest version of a definition; other uploads of it wait until this transaction ends."""

@@ -104,6 +104,12 @@ class SqliteTransaction:
             row = self._one("definition_version", (definition_id, version))
         return StoredDefinition(*row) if row else None
 
+    async def newest_version(self, definition_id: str) -> int | None:
+        """Return the number of the newest version."""
+        with translated():
+            row = self._one("latest_version", (definition_id,))
+        return row[0] if row else None
+
     async def latest_definition(self, definition_id: str) -> StoredDefinition | None:
         """Return the newest version of a definition."""
         with translated():

@@ -1,4 +1,4 @@
-"""The seam between the engine and the world: a store, a clock, a source of chance. (`news.py`: its neighbours.)
+"""The seam between the engine and the world: a store, a clock, a source of chance. Its neighbours are in `news.py`.
 
 By meaning, never by query: a store can load open state, save changes, hand out jobs, say what is due, answer
 reads. What a store has to get right is written down as the *store exam* (`engine/tests/stores`), which every store

@@ -83,7 +83,7 @@ class Desk:
         return self._step(definition, instance, command, job)
 
     async def start(self, definition_id: str, version: int | None, command: StartInstance) -> Outcome:
-        """Start an instance of a version (None: the newest); raises `WorkflowError`, or `StoreConflict` to try again."""
+        """Start an instance of a version (None: the newest); raises `WorkflowError`, `StoreConflict` to try again."""
         number = version or self.loaded.latest.get(definition_id)
         if number is None:
             raise NotFound(f"no definition has the id '{definition_id}'; upload it first")

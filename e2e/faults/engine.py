@@ -53,11 +53,21 @@ class TrappedTransaction:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._inner, name)
 
-    async def save(self, changes: Sequence[Change], *, last: bool = False) -> None:
-        """Pass `decided`, then write."""
+    async def save(self, changes: Sequence[Change], **options: Any) -> list[list[ClaimedJob]]:
+        """Pass `decided`, then write; jobs that are made for somebody are claimed, too."""
         self.kinds |= {change.committed.command for change in changes}
         self._trap.pass_by("decided", self.kinds)
-        await self._inner.save(changes, last=last)
+        given = await self._inner.save(changes, **options)
+        if any(given):
+            self.kinds.add(CLAIM)
+        return given
+
+    async def claim(self, requests: Sequence[ClaimRequest], now_ms: int) -> list[list[ClaimedJob]]:
+        """Note that polls ride with it, if they get anything."""
+        claimed = await self._inner.claim(requests, now_ms)
+        if any(claimed):
+            self.kinds.add(CLAIM)
+        return claimed
 
 
 def lay_trap(store: Store, trap: Trap) -> None:
@@ -81,7 +91,8 @@ def lay_trap(store: Store, trap: Trap) -> None:
     trapped: Any = transaction
     _: AbstractAsyncContextManager[Transaction]
     store.transaction = trapped  # type: ignore[method-assign]  # on this object only
-    store.claim = claim  # type: ignore[method-assign]  # on this object only
+    if store.claims_apart:  # elsewhere a claim is a transaction
+        store.claim = claim  # type: ignore[method-assign]  # on this object only
 
 
 class TurnableClock:

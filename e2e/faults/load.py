@@ -17,6 +17,8 @@ PAUSE_S = 0.05
 WORK_S = 0.02
 """How long a job takes: long enough that jobs are held when an engine dies."""
 AGAIN = 429, 503
+GIVE_UP_S = 120.0
+"""So long nobody serves a request: longer than any fault that is played."""
 
 
 class Caller:
@@ -40,11 +42,15 @@ class Caller:
         return answer
 
     async def insist(self, path: str, body: object) -> Answer:
-        """Repeat a request until it is answered: reports are safe to repeat."""
+        """Repeat a request until it is answered: reports are safe to repeat. Raises when nobody serves it at all."""
+        loop = asyncio.get_running_loop()
+        give_up_s = loop.time() + GIVE_UP_S
         while True:
             answer = await self.call("POST", path, body)
             if answer is not None and answer.status not in AGAIN:
                 return answer
+            if loop.time() >= give_up_s:
+                raise RuntimeError(f"{path} was not served for {GIVE_UP_S:g} s; last: {answer or 'no answer'}")
             await asyncio.sleep(PAUSE_S)
 
     def close(self) -> None:

@@ -17,7 +17,11 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class Child:
-    """One process of ours, started again and again with the same environment. What it writes to stderr is in `log`."""
+    """One process of ours, started again and again with the same environment. What it writes is in `log`.
+
+    `greeting` is the first line on its standard output, empty if it ended before. All of that is read, whoever asks:
+    a process whose pipe is full would stand still, and one that dies with a full pipe would never count as dead.
+    """
 
     def __init__(self, variables: Mapping[str, str], log: Path) -> None:
         self._log = log
@@ -27,6 +31,8 @@ class Child:
             **variables,
         }
         self._process: Process | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self.greeting: asyncio.Future[bytes]
 
     async def spawn(self, *arguments: str, **variables: str) -> Process:
         """Start Python with these arguments; return when the process exists."""
@@ -34,11 +40,22 @@ class Child:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, *arguments, stdout=PIPE, stderr=log, env=self._variables | variables
             )
+        assert self._process.stdout is not None
+        self.greeting = asyncio.get_running_loop().create_future()
+        self._reading = asyncio.create_task(self._read(self._process.stdout, self.greeting))
         return self._process
+
+    async def _read(self, output: asyncio.StreamReader, greeting: asyncio.Future[bytes]) -> None:
+        line = await output.readline()
+        if not greeting.done():
+            greeting.set_result(line)
+        with self._log.open("ab") as log:
+            while some := await output.read(1 << 16):
+                log.write(some)
 
     @property
     def said(self) -> str:
-        """The end of what it wrote to stderr."""
+        """The end of what it wrote."""
         return f"{self._log} says why:\n{self._log.read_text()[-2000:]}"
 
     @property
@@ -90,9 +107,7 @@ class Engine(Child):
     async def start(self, trap: str = "") -> None:
         """Start, with a trap for it to die in or without; return when it serves."""
         process = await self.spawn("-m", "e2e.faults.engine", **({"FAULT_AT": trap} if trap else {}))
-        assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), READY_S)
-        if not line:
+        if not await asyncio.wait_for(self.greeting, READY_S):
             await process.wait()
             if not trap or process.returncode != -signal.SIGKILL:
                 raise RuntimeError(f"an engine did not start; {self.said}")

@@ -13,9 +13,11 @@ from rochallor.core.ids import JobRef
 from rochallor.core.model import Instance, InstanceStatus, StepType
 from rochallor.ports import Dossier
 
-from e2e.faults import kills, races, surroundings
+from e2e.faults import kills, load, races, surroundings
 from e2e.faults.ledger import Ledger, verify
 from e2e.faults.places import SqlitePlace
+from e2e.faults.process import Child
+from e2e.faults.wire import Answer, Client
 from e2e.faults.world import Tally, World
 
 SEED = 20
@@ -45,6 +47,31 @@ async def test_races_have_one_winner_and_a_full_disk_only_refuses(tmp_path):
             await race(world)
         await surroundings.file_limit(world, tmp_path / "round-1.db")
     assert (tally.problems, tally.skipped) == ([], [])
+
+
+async def test_a_process_that_writes_much_can_be_killed(tmp_path):
+    """All that it writes is read and kept; with a full pipe it would never count as dead."""
+    log = tmp_path / "child.log"
+    child = Child({}, log)
+    await child.spawn("-c", "print('hello'); print('x' * 1_000_000, flush=True)")
+    async with asyncio.timeout(20):
+        assert await child.greeting == b"hello\n"
+        while log.stat().st_size < 1_000_000:  # noqa: ASYNC110 - another process writes
+            await asyncio.sleep(0.01)
+        await child.kill()
+    assert not child.running
+
+
+async def test_a_load_that_nobody_serves_gives_up(monkeypatch):
+    """It says what it asked for and what it was told last."""
+    monkeypatch.setattr(load, "GIVE_UP_S", 0.0)
+
+    async def call(_client: object, _method: str, _path: str, _body: object) -> Answer:
+        return Answer(503, None)
+
+    monkeypatch.setattr(Client, "call", call)
+    with pytest.raises(RuntimeError, match=r"definitions was not served .*status=503"):
+        await load.Caller([1], 0, Ledger()).insist("definitions", {})
 
 
 class Stored:

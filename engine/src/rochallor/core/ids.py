@@ -12,7 +12,7 @@ import msgspec
 
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BITS = 80
-_JOB_ID = re.compile(r"([0-9A-Z]{26})-([1-9][0-9]{0,11})-([1-9][0-9]{0,11})", re.DOTALL)
+_JOB_ID = re.compile(r"([0-9A-Z]{26})-([1-9][0-9]{0,11})-([1-9][0-9]{0,11})")
 
 
 class JobRef(msgspec.Struct, frozen=True, order=True, gc=False):

@@ -63,7 +63,6 @@ class Polls:
         self._behind: deque[tuple[int, WaitingPoll]] = deque()  # how many commands come before each, in this order
         self._reached = 0
         self._appeared: set[str] = set()
-        self._ride = not store.claims_apart
         self._draining = False
         self._ending = False
 
@@ -113,7 +112,7 @@ class Polls:
         `put_back`.
         """
         aboard.waiting = self.parked.take(made)
-        if self._ride:
+        if not self._store.claims_apart:
             self.follow(taken)
             self._wake_parked(ripened)
             aboard.riding = self._take()

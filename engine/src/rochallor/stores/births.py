@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterator, Sequence
 from functools import partial
 
 from rochallor.core.ids import JobRef
-from rochallor.core.model import Instance
 from rochallor.core.variables import encode_variables
 from rochallor.ports import ClaimedJob, ClaimRequest
 from rochallor.stores.handout import Ready, Snapshot, by_types, hand_out
@@ -20,12 +19,8 @@ def lease(batch: Batch, waiting: Sequence[ClaimRequest], now_ms: int) -> list[li
     """Let new jobs of a batch be the requests' from the outset; return what each of these gets."""
     claimed: list[list[ClaimedJob]] = [[] for _ in waiting]
     for job_types, places in by_types(waiting).items():
-        handed = hand_out(
-            [waiting[place] for place in places],
-            list(_ready(batch, job_types)),
-            partial(_snapshot, batch),
-            now_ms,
-        )
+        group = [waiting[place] for place in places]
+        handed = hand_out(group, _ready(batch, job_types), partial(_snapshot, batch), now_ms)
         for place, jobs in zip(places, handed, strict=True):
             claimed[place] = jobs
             for job in jobs:
@@ -61,8 +56,4 @@ def _ready(batch: Batch, job_types: Collection[str]) -> Iterator[Ready]:
 
 def _snapshot(batch: Batch, instance_id: str) -> Snapshot:
     after = batch.writes[instance_id].after
-    return Snapshot(encode_variables(after.variables), after.revision, partial(_itself, after))
-
-
-def _itself(instance: Instance) -> Instance:
-    return instance
+    return Snapshot(encode_variables(after.variables), after.revision, lambda: after)

@@ -23,7 +23,7 @@ from bench.contestants import BATCHERS, CONNECTIONS, Turn
 from bench.engine import EngineProcess
 from bench.flow import CLAIM, STEPS, definition
 from bench.flows import FLOWS
-from bench.peer_turns import BATCHED, DBOS, REFERENCE, SINGLE, Figures, Peer, name_of
+from bench.peer_turns import BATCHED, DBOS, DBOS_TWICE, REFERENCE, SINGLE, Figures, Peer, name_of
 from bench.results import interpreter
 from bench.sidebyside import Effort, Entry, figures_of, in_turns, table_of
 from bench.stores import Environment, Stores
@@ -83,7 +83,8 @@ def _beside_dbos(console: Console, place: Stores, given: Turn, labels: Iterator[
     copy = partial(place.copy, filled)
     yield Entry(place.name, SINGLE, _on(place, copy, turns.single, given, labels))
     yield Entry(place.name, BATCHED, _on(place, copy, turns.batched, given, labels))
-    yield Entry(place.name, DBOS, _on(place, place.empty, turns.dbos, given, labels), guest=True)
+    for processes, name in enumerate((DBOS, DBOS_TWICE), start=1):
+        yield Entry(place.name, name, _on(place, place.empty, turns.dbos(processes), given, labels), guest=True)
 
 
 def _on(
@@ -133,7 +134,7 @@ def _dbos() -> dict[str, object]:
         found = dbos_venv.version(dbos_venv.interpreter())
     except RuntimeError as error:
         return {"version": "", "missing": str(error)}
-    return {"version": found, "processes": turns.DBOS_PROCESSES, "threads": turns.DBOS_THREADS, "others": "defaults"}
+    return {"version": found, "threads of a process": turns.DBOS_THREADS, "others": "defaults"}
 
 
 def report(console: Console, measured: dict[str, Any]) -> None:

@@ -244,6 +244,42 @@ async def test_stop_in_the_middle_of_a_report_leaves_its_outcomes_answered(house
     assert ([result.status for result in view.results], view.jobs) == (["ACCEPTED"], [])
 
 
+class Stalled(MemoryStore):
+    """Commits nothing until it may go on."""
+
+    def __init__(self):
+        super().__init__()
+        self.go_on = asyncio.Event()
+        self.go_on.set()
+        self.stalled = asyncio.Event()
+
+    @asynccontextmanager
+    async def transaction(self):
+        async with super().transaction() as tx:
+            yield tx
+            self.stalled.set()
+            await self.go_on.wait()
+
+
+async def test_whoever_does_not_wait_for_the_stop_cuts_off_nobody(houses):
+    """Giving up on a stop that takes long leaves nobody without an answer, and it can be waited for again."""
+    store = Stalled()
+    house = await houses(store)
+    await house.upload(TASK, END)
+    store.go_on.clear()
+    store.stalled.clear()
+    start = asyncio.create_task(house.start())
+    await store.stalled.wait()
+    stop = asyncio.create_task(house.engine.stop())
+    await asyncio.sleep(0)
+    stop.cancel()
+    await asyncio.gather(stop, return_exceptions=True)
+    assert stop.cancelled()
+    store.go_on.set()
+    assert await asyncio.wait_for(start, 5)
+    await asyncio.wait_for(house.engine.stop(), 5)
+
+
 async def test_everybody_who_waits_is_served_when_delayed_jobs_ripen(houses):
     """However many jobs there are, nobody waits on beside a job that is ready."""
     house = await houses()

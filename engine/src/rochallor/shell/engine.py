@@ -98,13 +98,16 @@ class Engine(JobDesk):
             self._tasks.append(asyncio.create_task(self._neighbours.run()))
 
     async def stop(self) -> None:
-        """Finish what is in flight, answer who waits, close the store."""
+        """Finish what is in flight, answer who waits, close the store.
+
+        Whoever cancels it waits no longer; what is in flight is finished all the same, and `stop` may be called again.
+        """
         writer, *others = self._tasks
         for task in others:
             task.cancel()
         self.live.end()
         self.executor.stop()
-        await writer
+        await asyncio.shield(writer)
         await asyncio.gather(*others, return_exceptions=True)
         await self.store.close()
 

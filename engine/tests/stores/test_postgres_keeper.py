@@ -1,9 +1,10 @@
-"""When the job table is vacuumed: often while it is small, by shares when it is large."""
+"""When the job table is vacuumed: often while it is small, by shares when it is large; and what counts as a change."""
 
 from __future__ import annotations
 
 import asyncpg
 import pytest
+from rochallor.ports import ClaimRequest
 from rochallor.stores.postgres import PostgresStore
 
 INSERT = """
@@ -32,3 +33,23 @@ async def test_large_table_is_vacuumed_when_a_tenth_of_it_has_changed(store, pos
     await connection.close()
     store._keeper.dirt = dirt
     assert await store._keeper.is_due() is due
+
+
+async def test_every_job_row_that_changes_is_counted(postgres_worlds):
+    """Made, claimed, done: each leaves something to sweep up, also of a job that was leased when it was made."""
+    world = await postgres_worlds(4)
+    wish = ClaimRequest("w", ("a",), 1, 30_000, "token", 1_000)
+
+    async def given_on_the_way():
+        async with world.store.transaction() as tx:
+            [[job]] = await tx.save([world.started()], last=True, waiting=[wish], now_ms=world.now_ms)
+        return job
+
+    async def dirt_of(act):
+        before = world.store._keeper.dirt
+        return await act, world.store._keeper.dirt - before
+
+    given, made_and_leased = await dirt_of(given_on_the_way())
+    _, done_and_the_next_made = await dirt_of(world.complete(given.job))
+    _, claimed = await dirt_of(world.claim("b"))
+    assert (made_and_leased, done_and_the_next_made, claimed) == (1, 2, 1)

@@ -31,7 +31,7 @@ from bench.contestants import (
     REST_BATCHED,
     WIDTHS,
 )
-from bench.peer_turns import BATCHED, DBOS, SINGLE
+from bench.peer_turns import BATCHED, DBOS, DBOS_TWICE, SINGLE
 from bench.shape_turns import SINGLE as SHAPE_SINGLE
 from bench.shape_turns import STORM
 
@@ -98,8 +98,11 @@ BARS = (
     Bar(_LITE, REST_BATCHED, "engine_cpu_us", 35),
     Bar(_PG, STORM, _SPEED, 0.5, (_PG, SHAPE_SINGLE)),
     Bar(_LITE, STORM, _SPEED, 0.5, (_LITE, SHAPE_SINGLE)),
-    Bar(_PG, SINGLE, _SPEED, 20, (_PG, DBOS)),
-    Bar(_PG, BATCHED, _SPEED, 35, (_PG, DBOS)),
+    *(
+        Bar(_PG, name, _SPEED, limit, (_PG, other))
+        for name, limit in ((SINGLE, 20), (BATCHED, 35))
+        for other in (DBOS, DBOS_TWICE)
+    ),
     *(
         Bar(store, name, figure, limit)
         for store, name in ((_PG, LONG_HALF), (_PG, ACROSS_HALF), (_LITE, LONG_HALF))

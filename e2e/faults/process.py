@@ -34,7 +34,7 @@ class Child:
         self._reading: asyncio.Task[None] | None = None
         self.greeting: asyncio.Future[bytes]
 
-    async def spawn(self, *arguments: str, **variables: str) -> Process:
+    async def spawn(self, *arguments: str, **variables: str) -> None:
         """Start Python with these arguments; return when the process exists."""
         with self._log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
@@ -43,7 +43,6 @@ class Child:
         assert self._process.stdout is not None
         self.greeting = asyncio.get_running_loop().create_future()
         self._reading = asyncio.create_task(self._read(self._process.stdout, self.greeting))
-        return self._process
 
     async def _read(self, output: asyncio.StreamReader, greeting: asyncio.Future[bytes]) -> None:
         line = await output.readline()
@@ -70,9 +69,8 @@ class Child:
 
     async def died(self, within_s: float) -> bool:
         """Wait for its death; False when it did not come in time."""
-        assert self._process is not None
         try:
-            await asyncio.wait_for(self._process.wait(), within_s)
+            await asyncio.wait_for(self._ended(), within_s)
         except asyncio.TimeoutError:
             return False
         return True
@@ -81,15 +79,20 @@ class Child:
         """End it as a power cut would."""
         if self.running:
             self.signal(signal.SIGKILL)
-        assert self._process is not None
-        await self._process.wait()
+        await self._ended()
 
     async def stop(self) -> None:
         """End it properly; a process that cannot end in time is a fault of its own."""
         if self.running:
             self.signal(signal.SIGTERM)
+        await asyncio.wait_for(self._ended(), READY_S)
+
+    async def _ended(self) -> None:
+        """Wait until it is dead and all that it wrote is kept."""
         assert self._process is not None
-        await asyncio.wait_for(self._process.wait(), READY_S)
+        assert self._reading is not None
+        await self._process.wait()
+        await self._reading
 
     def signal(self, number: signal.Signals) -> None:
         """Send a signal."""
@@ -106,10 +109,10 @@ class Engine(Child):
 
     async def start(self, trap: str = "") -> None:
         """Start, with a trap for it to die in or without; return when it serves."""
-        process = await self.spawn("-m", "e2e.faults.engine", **({"FAULT_AT": trap} if trap else {}))
+        await self.spawn("-m", "e2e.faults.engine", **({"FAULT_AT": trap} if trap else {}))
         if not await asyncio.wait_for(self.greeting, READY_S):
-            await process.wait()
-            if not trap or process.returncode != -signal.SIGKILL:
+            await self._ended()
+            if not trap or self.exit_code != -signal.SIGKILL:
                 raise RuntimeError(f"an engine did not start; {self.said}")
 
     def limit_files(self, size: int) -> None:

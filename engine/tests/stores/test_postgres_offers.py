@@ -81,6 +81,22 @@ async def test_others_are_offered_what_a_claim_could_have_taken_and_did_not(room
     assert offered == [set(), {"a"}, set()]
 
 
+async def test_others_are_offered_what_was_saved_while_a_claim_took_older_jobs(roomy, monkeypatch):
+    """However many it took: those had been offered before."""
+    offered = []
+    monkeypatch.setattr(roomy.store.signals, "publish", lambda **news: offered.append(set(news["job_types"])))
+    for _ in range(2):
+        await roomy.start()
+    await roomy.store.claim([], roomy.now_ms)
+    claim, answered = await under_way(roomy, "a")
+    await roomy.start()
+    offered.clear()
+    answered.set()
+    assert len(await claim) == 2
+    await roomy.store.claim([], roomy.now_ms)
+    assert offered == [set(), {"a"}]
+
+
 async def test_others_are_offered_at_once_what_a_transaction_has_not_claimed_itself(world, monkeypatch):
     """Where claims ride with transactions there may be none afterwards."""
     offered = []

@@ -140,7 +140,7 @@ class PostgresStore:
         """
         left, taken = (claims.left, claims.taken) if claims else (set(), Counter())
         unclaimed = saved_before - taken
-        self._queued = self._queued - taken - unclaimed
+        self._queued -= saved_before
         self.signals.publish(job_types=left | unclaimed.keys(), instances=())
 
     async def due(self, now_ms: int, limit: int) -> Due:

@@ -10,6 +10,7 @@ store cannot be reached; nothing has been changed then.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import NamedTuple, Protocol
@@ -222,6 +223,13 @@ class Transaction(Protocol):
 
     async def extend(self, job: JobRef, lease: Lease) -> bool:
         """Give a locked job this lease; False when the job is not locked any more."""
+        ...
+
+    async def give_back(self, jobs: Sequence[ClaimedJob]) -> Counter[str]:
+        """Let those of the jobs that are still leased so be claimed again, at their old places; count them by type.
+
+        Whoever does this has locked their instances, and knows that nobody has heard of these leases.
+        """
         ...
 
     async def ripen(self, now_ms: int) -> list[str]:

@@ -6,6 +6,7 @@ import asyncio
 import json
 
 import pytest
+from msgspec.structs import replace
 from rochallor.access import Caller, Role
 from rochallor.core.errors import Forbidden, Unavailable
 from rochallor.core.ids import JobRef, parse_job_id
@@ -286,6 +287,19 @@ def test_instance_is_forgotten_with_its_last_job():
     after = job.instance().copy()
     after.open = {2: OpenStep(2, "next", StepType.SERVICE_TASK, 1, 0, job=OpenJob("t", 1, 3, 0))}
     memory.committed([Change(None, after), Change(None, Instance("two", "flow", 1, 0))])
+    assert memory.names() == []
+
+
+def test_what_is_given_back_is_not_recalled():
+    """The instance takes room as long as another of its jobs is out."""
+    memory = Memory()
+    left, right = handed_out("one"), handed_out("one")
+    right = replace(right, job=JobRef("one", 2, 1))
+    memory.claimed([[left, right]])
+    memory.given_back([left, handed_out("never seen")])
+    assert memory.recall(left.job) is None
+    assert memory.recall(right.job) is not None
+    memory.given_back([right])
     assert memory.names() == []
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from itertools import count
@@ -127,6 +128,12 @@ class World:
         request = ClaimRequest(worker, job_types or ("a", "b"), max_jobs, lease_ms, f"token-of-{worker}", max_bytes)
         [jobs] = await self.store.claim([request], self.now_ms)
         return jobs
+
+    async def give_back(self, *jobs: ClaimedJob) -> Counter[str]:
+        """Let others have claimed jobs."""
+        async with self.store.transaction() as tx:
+            await tx.load(Wanted(instances=frozenset(job.job.instance_id for job in jobs)))
+            return await tx.give_back(jobs)
 
     async def complete(self, job: JobRef, variables: bytes = b"{}", worker: str = "w") -> Instance:
         """Report a claimed job as done."""

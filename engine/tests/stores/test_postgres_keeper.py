@@ -51,5 +51,6 @@ async def test_every_job_row_that_changes_is_counted(postgres_worlds):
 
     given, made_and_leased = await dirt_of(given_on_the_way())
     _, done_and_the_next_made = await dirt_of(world.complete(given.job))
-    _, claimed = await dirt_of(world.claim("b"))
-    assert (made_and_leased, done_and_the_next_made, claimed) == (1, 2, 1)
+    claimed_job, claimed = await dirt_of(world.claim("b"))
+    _, given_back = await dirt_of(world.give_back(*claimed_job))
+    assert (made_and_leased, done_and_the_next_made, claimed, given_back) == (1, 2, 1, 1)

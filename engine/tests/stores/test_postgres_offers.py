@@ -126,6 +126,23 @@ async def test_a_claim_does_not_pass_over_what_has_ripened_meanwhile(roomy):
     assert (await roomy.claim("a", max_jobs=1))[0].job.instance_id == old.id
 
 
+async def test_a_claim_does_not_pass_over_what_was_given_back_meanwhile(roomy, monkeypatch):
+    """Neither does it keep from other engines that there is something again."""
+    offered = set()
+    monkeypatch.setattr(roomy.store.signals, "publish", lambda **news: offered.update(news["job_types"]))
+    old, _, _ = [await roomy.start() for _ in range(3)]
+    given = await roomy.claim("a", max_jobs=1)
+    claim, answered = await under_way(roomy, "a")
+    await roomy.give_back(*given)
+    answered.set()
+    assert len(await claim) == 2
+    offered.clear()
+    await roomy.store.claim([], roomy.now_ms)
+    assert offered == {"a"}
+    await roomy.start()
+    assert (await roomy.claim("a", max_jobs=1))[0].job.instance_id == old.id
+
+
 async def test_a_claim_sees_what_has_ripened_in_its_transaction(world):
     """It would be behind the watermark, and younger jobs go first."""
     old, young = await world.start(), await world.start()

@@ -215,6 +215,33 @@ async def test_what_is_not_locked_is_not_extended(world):
         assert not await tx.extend(job, lease)
 
 
+async def test_a_job_given_back_is_claimed_from_its_old_place(world):
+    """It is the same delivery, nobody's, before what came later; and the next to hold it is its only holder."""
+    await world.start()
+    [first] = await world.claim("a", max_jobs=1)
+    for _ in range(2):
+        await world.start()
+    [second] = await world.claim("a", max_jobs=1)
+    assert await world.give_back(second, first) == {"a": 2}
+    assert await leases(world, first.job, second.job) == {}
+    assert (await world.store.due(world.now_ms + 10**9, 10)).leases == ()
+    assert [job.job for job in await world.claim("a", max_jobs=2, worker="other")] == [first.job, second.job]
+    assert {lease.worker_id for lease in (await leases(world, first.job, second.job)).values()} == {"other"}
+
+
+async def test_only_who_holds_a_job_gives_it_back(world):
+    """Not who held it before, nor twice, nor when it is done; what is still held is given back all the same."""
+    await world.start()
+    await world.start("wide")
+    [done, mine, kept] = await world.claim("a", "b")
+    assert kept.job_type == "b"
+    await world.complete(done.job)
+    assert await world.give_back(mine) == {"a": 1}
+    [again] = await world.claim("a", worker="other")
+    assert await world.give_back(done, mine, kept) == {"b": 1}
+    assert await leases(world, mine.job) == {again.job: Lease("other", "token-of-other", world.now_ms + 30_000)}
+
+
 async def test_a_completed_job_is_gone_and_its_successor_there(world):
     """Completing a job takes it out of the queue and queues the next step's."""
     instance = await world.start()

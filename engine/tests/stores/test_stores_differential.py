@@ -20,10 +20,11 @@ class Tape:
 
     def __init__(self, world, seed):
         self.world, self.chance, self.log = world, random.Random(seed), []
-        self.ids, self.held, self.failed = [], [], []
+        self.ids, self.held, self.failed, self.claimed = [], [], [], []
 
     async def play(self, length):
-        moves = [self.start, self.claim, self.complete, self.complete, self.fail, self.decide, self.stop, self.retry]
+        reports = [self.complete, self.complete, self.fail, self.decide]
+        moves = [self.start, self.claim, self.hang_up, *reports, self.stop, self.retry]
         await self.start()
         for _ in range(length):
             self.world.now_ms += self.chance.choice((0, 1, 50, 300))
@@ -48,7 +49,11 @@ class Tape:
             *types, max_jobs=self.chance.randrange(1, 5), lease_ms=2_000, max_bytes=self.chance.choice((30, 10_000))
         )
         self.held += [claimed.job for claimed in jobs]
+        self.claimed = jobs
         return [replace(claimed, instance=claimed.instance()) for claimed in jobs]
+
+    async def hang_up(self):
+        return await self.world.give_back(*self.claimed)
 
     async def complete(self):
         payload = b'{"r": %d}' % self.chance.randrange(9)

@@ -44,8 +44,9 @@ class Cause(msgspec.Struct, frozen=True, gc=False):
 class Desk:
     """State by name, the transaction it came from, and the changes so far, each with its cause beside it.
 
-    `ready` counts the new claimable jobs by type, `ripened` those whose time has come; `plans` are the times at which
-    something of this batch falls due; `released` are the definitions of which a business key became free.
+    `ready` counts the new claimable jobs by type, `ripened` those that were there and can be claimed only now; `plans`
+    are the times at which something of this batch falls due; `released` are the definitions of which a business key
+    became free.
     """
 
     def __init__(

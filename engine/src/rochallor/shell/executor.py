@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import msgspec
@@ -31,7 +32,7 @@ from rochallor.shell.polls import Aboard, Polls
 from rochallor.shell.refusals import A_BUG, RACES, told
 from rochallor.shell.settings import Settings
 from rochallor.shell.wakeups import LoopWaits, Waits, Watchers
-from rochallor.shell.work import Wishes, Work
+from rochallor.shell.work import GiveBack, Wishes, Work
 
 T = TypeVar("T")
 log = structlog.get_logger("rochallor.executor")
@@ -73,7 +74,15 @@ class Executor:
         self._wake = asyncio.Event()
         self._polls_ride = not store.claims_apart
         wake = self._wake if self._polls_ride else asyncio.Event()
-        self.polls = Polls(store, self._memory, clock=clock, metrics=metrics, waits=self.waits, wake=wake)
+        self.polls = Polls(
+            store,
+            self._memory,
+            clock=clock,
+            metrics=metrics,
+            waits=self.waits,
+            wake=wake,
+            give_back=self._give_back,
+        )
         self._clock = clock
         self._entropy = entropy
         self._settings = settings
@@ -150,6 +159,11 @@ class Executor:
         """Raise rather than queue what no writer will look at any more."""
         if self.stopping:
             raise Unavailable("the engine is shutting down; try another one, or again soon", retry_after_ms=1_000)
+
+    def _give_back(self, jobs: Sequence[ClaimedJob]) -> None:
+        """Queue again what nobody has heard of. If that cannot be done, its leases run out, as those of the dead do."""
+        with suppress(WorkflowError):
+            self.enqueue(GiveBack(jobs)).add_done_callback(asyncio.Future.exception)
 
     def _take(self) -> list[Submission]:
         count = min(len(self._queue), self._settings.batch_limit)

@@ -4,7 +4,8 @@ A report about a job usually comes to the engine that gave the job away, a momen
 What is known may be old, because other engines share the store. That does no harm, for two reasons. A change made from
 it is refused by the store unless the revision still fits, and is then decided again on what is stored. And an instance
 is known at least as of the claim of each lease that is known with it, and nobody else ever holds that delivery: so a
-report that comes to nothing here would come to nothing there as well.
+report that comes to nothing here would come to nothing there as well. (Somebody else may get a delivery that was given
+back; so that is forgotten here first.)
 
 What would break it: answering any other question from here, or keeping a lease without a state as new as its claim.
 """
@@ -85,6 +86,15 @@ class Memory:
         self._forget(job.job.instance_id)
         fresh = Known(job.revision, job.instance, {**leases, job.job: lease}, len(job.variables))
         self._add(job.job.instance_id, fresh)
+
+    def given_back(self, jobs: Iterable[ClaimedJob]) -> None:
+        """Forget leases of which nobody has heard: others may get these deliveries."""
+        for job in jobs:
+            known = self._known.get(job.job.instance_id)
+            if known is not None:
+                known.leases.pop(job.job, None)
+                if not known.leases:
+                    self._forget(job.job.instance_id)
 
     def doubt(self) -> None:
         """Forget what a batch that failed relied on, so that the next attempt reads it."""

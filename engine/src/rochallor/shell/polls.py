@@ -22,6 +22,7 @@ from rochallor.shell.refusals import RACES, told
 from rochallor.shell.wakeups import ParkedPolls, PollTimes, WaitingPoll, Waits
 
 AfterClaim = Callable[[Sequence[int]], None]
+GiveBack = Callable[[Sequence[ClaimedJob]], None]
 
 
 class Aboard(msgspec.Struct):
@@ -44,11 +45,20 @@ class Polls:
     """Owns the polls of an engine, waiting and parked, and claims for them.
 
     It does so by itself (`run`), when it is told to (`serve`), or lets them ride with a transaction (`board`). `wake`
-    is set when there is something to do. `after_claim` are told when leases that were handed out will end.
+    is set when there is something to do. `after_claim` are told when leases that were handed out will end. `give_back`
+    gets the jobs that were claimed for callers who hung up meanwhile.
     """
 
     def __init__(
-        self, store: Store, memory: Memory, *, clock: Clock, metrics: Metrics, waits: Waits, wake: asyncio.Event
+        self,
+        store: Store,
+        memory: Memory,
+        *,
+        clock: Clock,
+        metrics: Metrics,
+        waits: Waits,
+        wake: asyncio.Event,
+        give_back: GiveBack,
     ) -> None:
         self.parked = ParkedPolls(waits)
         self.times = PollTimes(clock.now_ms())
@@ -59,6 +69,7 @@ class Polls:
         self._metrics = metrics
         self._waits = waits
         self._wake = wake
+        self._give_back = give_back
         self._new: deque[WaitingPoll] = deque()
         self._behind: deque[tuple[int, WaitingPoll]] = deque()  # how many commands come before each, in this order
         self._reached = 0
@@ -85,6 +96,10 @@ class Polls:
             self._wake.set()
         try:
             jobs = await poll.answer
+        except asyncio.CancelledError:
+            if not poll.answer.cancelled() and not poll.answer.exception():  # it was there, and nobody to hear it
+                self._unheard(poll.answer.result())
+            raise
         finally:
             self.parked.forget(poll)
         self._metrics.polled(jobs)
@@ -194,13 +209,19 @@ class Polls:
                 observer(leases_end_ms)
         for poll, jobs in zip(polls, claimed, strict=True):
             if poll.answer.done():
-                continue
-            if jobs or poll.deadline <= now or self._draining:
+                self._unheard(jobs)
+            elif jobs or poll.deadline <= now or self._draining:
                 poll.answer.set_result(jobs)
             elif self._appeared.isdisjoint(poll.request.job_types):
                 self.parked.park(poll)
             else:
                 self._new.append(poll)
+
+    def _unheard(self, jobs: list[ClaimedJob]) -> None:
+        """Let others have what nobody will hear of, or it would be locked until its lease ends."""
+        if jobs:
+            self._memory.given_back(jobs)
+            self._give_back(jobs)
 
 
 def _refuse(polls: list[WaitingPoll], error: WorkflowError) -> None:

@@ -5,7 +5,7 @@ A new kind of write is a new class here; the executor knows only this shape.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from rochallor.access import Caller
@@ -15,7 +15,7 @@ from rochallor.core.events import ChainRequested
 from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome
 from rochallor.core.model import Lease
-from rochallor.ports import Loaded, Transaction, Wanted
+from rochallor.ports import ClaimedJob, Loaded, Transaction, Wanted
 from rochallor.shell import checks
 from rochallor.shell.desk import Desk
 from rochallor.shell.known import Memory
@@ -245,6 +245,23 @@ class Ripen:
     async def perform(self, desk: Desk) -> None:
         """Make them claimable; all workers that wait for jobs of their types are served next."""
         desk.ripened.update(dict.fromkeys(await desk.tx.ripen(desk.now_ms), _NOBODY_KNOWS_HOW_MANY))
+
+
+class GiveBack:
+    """Jobs that were claimed for callers who had hung up by then."""
+
+    __slots__ = ("jobs",)
+
+    def __init__(self, jobs: Sequence[ClaimedJob]) -> None:
+        self.jobs = jobs
+
+    def wish(self, wishes: Wishes) -> None:
+        """Their instances, so that nobody else has to do with the jobs meanwhile."""
+        wishes.instances.update(job.job.instance_id for job in self.jobs)
+
+    async def perform(self, desk: Desk) -> None:
+        """Make them claimable again; workers that wait for jobs of their types are served next."""
+        desk.ripened.update(await desk.tx.give_back(self.jobs))
 
 
 class Write:

@@ -78,7 +78,8 @@ class MemoryStore:
         )
         if limit in {len(due.timers), len(due.leases), len(due.chains)}:
             return due._replace(next_at_ms=now_ms)
-        planned = [*delayed, *(row[0] for row in timers), *(row[0] for row in leases), *(row[0] for row in chains)]
+        later = [] if due.ripe else delayed  # whoever lets the ripe ones ripen asks again for the rest
+        planned = [*later, *(row[0] for row in timers), *(row[0] for row in leases), *(row[0] for row in chains)]
         return due._replace(next_at_ms=min((at_ms for at_ms in planned if at_ms > now_ms), default=None))
 
 

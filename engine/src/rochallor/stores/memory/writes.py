@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 
 from rochallor.core.ids import JobRef
@@ -117,6 +118,17 @@ class MemoryTransaction:
             return False
         self._lock(job, lease)
         return True
+
+    async def give_back(self, jobs: Sequence[ClaimedJob]) -> Counter[str]:
+        """Unlock jobs that are still locked with these tokens."""
+        freed: Counter[str] = Counter()
+        for job in jobs:
+            place = (job.job.instance_id, job.job.seq)
+            found = self._tables.jobs.get(place)
+            if found is not None and found.lease is not None and found.lease.token == job.lease_token:
+                self._tables.jobs[place] = found._replace(lease=None)
+                freed[job.job_type] += 1
+        return freed
 
     async def ripen(self, now_ms: int) -> list[str]:
         """Let the delayed jobs whose time has come be claimed; return their types."""

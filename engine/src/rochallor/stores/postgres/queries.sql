@@ -233,6 +233,12 @@ SELECT id, variables, revision, state FROM instance WHERE id = ANY($1::text[]);
 UPDATE job SET worker_id = $1, lease_token = $2, lease_expires_at_ms = $3
 WHERE instance_id = $4 AND step_seq = $5 AND delivery = $6 AND worker_id IS NOT NULL;
 
+-- name: give_back
+UPDATE job SET worker_id = NULL, lease_token = NULL, locked_at_ms = NULL, lease_expires_at_ms = NULL, ready = true
+FROM unnest($1::text[], $2::bigint[], $3::text[]) AS back (instance_id, step_seq, lease_token)
+WHERE job.instance_id = back.instance_id AND job.step_seq = back.step_seq AND job.lease_token = back.lease_token
+RETURNING job.job_type;
+
 -- In the order of the queue, so that two engines that do this at once never block each other. Rows are found again by
 -- their place in the table: locked rows do not move.
 -- name: ripen

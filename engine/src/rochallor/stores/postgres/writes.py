@@ -34,7 +34,8 @@ class PostgresTransaction:
     """See `rochallor.ports.Transaction`.
 
     `queued` (with `ripened`) and `changed` say what others may wait for, `claims` which jobs were handed out or left,
-    `relied_on` which versions were taken for the newest without a look.
+    `ripened` types of jobs that were there and can be claimed only now, `relied_on` which versions were taken for the
+    newest without a look.
     """
 
     def __init__(self, turn: Turn, claims: Claims, newest: Newest, *, unique_keys: bool) -> None:
@@ -122,13 +123,19 @@ class PostgresTransaction:
             )
         return _count(status) > 0
 
+    async def give_back(self, jobs: Sequence[ClaimedJob]) -> Counter[str]:
+        """Unlock jobs that are still locked with these tokens."""
+        leases = [(job.job.instance_id, job.job.seq, job.lease_token) for job in jobs]
+        freed = Counter(row[0] for row in (await self._rows("give_back", *_columns(leases)) if jobs else ()))
+        self.touched_jobs += freed.total()
+        self._offer_again(freed)
+        return freed
+
     async def ripen(self, now_ms: int) -> list[str]:
         """Let the delayed jobs whose time has come be claimed; return their types."""
-        rows = await self._rows("ripen", now_ms)
-        self.ripened = [row[0] for row in rows]
-        self.claims.begin_at_the_front(self.ripened)
-        self.queued.update(dict.fromkeys(self.ripened, _NOBODY_KNOWS_HOW_MANY))
-        return list(self.ripened)
+        ripe = [row[0] for row in await self._rows("ripen", now_ms)]
+        self._offer_again(Counter(dict.fromkeys(ripe, _NOBODY_KNOWS_HOW_MANY)))
+        return ripe
 
     async def definition(self, definition_id: str, version: int) -> StoredDefinition | None:
         """Return one version of a definition."""
@@ -186,6 +193,12 @@ class PostgresTransaction:
         connection = await self._turn.within()
         status: str = await connection.execute(SQL[name], *parameters)
         return status
+
+    def _offer_again(self, jobs: Counter[str]) -> None:
+        """Let claims begin where jobs lie that were there already."""
+        self.ripened += jobs
+        self.claims.begin_at_the_front(jobs)
+        self.queued.update(jobs)
 
     def _note(self, batch: Batch) -> None:
         self.changed.update(batch.writes)

@@ -107,6 +107,10 @@ WHERE instance_id = ? AND step_seq = ?;
 UPDATE job SET worker_id = ?, lease_token = ?, lease_expires_at_ms = ?
 WHERE instance_id = ? AND step_seq = ? AND delivery = ? AND worker_id IS NOT NULL;
 
+-- name: give_back
+UPDATE job SET worker_id = NULL, lease_token = NULL, locked_at_ms = NULL, lease_expires_at_ms = NULL
+WHERE instance_id = ? AND step_seq = ? AND lease_token = ?;
+
 -- name: ripe_types
 SELECT DISTINCT job_type FROM job WHERE delayed = 1 AND ready_at_ms <= ? ORDER BY job_type;
 

@@ -7,6 +7,7 @@ thread and back. What waits for the disk is the COMMIT, and that the store gives
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing
 from functools import partial
@@ -90,6 +91,15 @@ class SqliteTransaction:
         row = (lease.worker_id, lease.token, lease.expires_at_ms, *astuple(job))
         with translated():
             return self._writer.execute(SQL["extend_lease"], row).rowcount > 0
+
+    async def give_back(self, jobs: Sequence[ClaimedJob]) -> Counter[str]:
+        """Unlock jobs that are still locked with these tokens."""
+        with translated():
+            return Counter(
+                job.job_type
+                for job in jobs
+                if self._writer.execute(SQL["give_back"], (job.job.instance_id, job.job.seq, job.lease_token)).rowcount
+            )
 
     async def ripen(self, now_ms: int) -> list[str]:
         """Let the delayed jobs whose time has come be claimed; return their types."""

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Iterable
 import structlog
 
 from rochallor.core import commands as cmd
-from rochallor.core.errors import Unavailable, WorkflowError
+from rochallor.core.errors import TooManyRequests, Unavailable, WorkflowError
 from rochallor.core.ids import JobRef, ulid
 from rochallor.ports import Clock, Due, Entropy, Store
 from rochallor.shell.desk import Desk
@@ -26,6 +26,7 @@ _AT_ONCE = 500
 _RETRY_S = 1.0
 _STUCK_MS = 5_000
 _LOOK_MS = 1_000
+_PASSING = (Unavailable, TooManyRequests)
 
 
 class Sweeper:
@@ -59,11 +60,14 @@ class Sweeper:
             self._sooner.clear()
             try:
                 await self.sweep()
-            except Unavailable:
-                log.warning("store unavailable, sweeping again soon")
+            except _PASSING as error:
+                log.warning("nothing can be done now, sweeping again soon", why=str(error))
                 await asyncio.sleep(_RETRY_S)
-                continue
-            await self._sleep()
+            except Exception:  # timers and leases of all others must go on
+                log.exception("sweeping failed by a bug, again soon")
+                await asyncio.sleep(_RETRY_S)
+            else:
+                await self._sleep()
 
     async def sweep(self) -> None:
         """Do all that is due now."""
@@ -75,7 +79,7 @@ class Sweeper:
                 return
             if due == done:
                 log.error("what is due does not go away; `rochallor doctor` shows why", due=due)
-                self._next_ms = self._clock.now_ms() + _STUCK_MS
+                self._next_ms = _soonest(due.next_at_ms, self._clock.now_ms())
                 return
             await self._do(due)
             done = due
@@ -83,23 +87,25 @@ class Sweeper:
     async def _do(self, due: Due) -> None:
         work: list[Awaitable[object]] = [
             *(
-                self._submit(cmd.FireTimer(instance_id=i, seq=seq, index=n, actor=cmd.SYSTEM))
+                self._executor.submit(Do(cmd.FireTimer(instance_id=i, seq=seq, index=n, actor=cmd.SYSTEM)))
                 for i, seq, n in due.timers
             ),
-            *(self._submit(_expiry(job)) for job in due.leases),
+            *(self._executor.submit(Do(_expiry(job))) for job in due.leases),
             *(self.start_chain(*chain) for chain in due.chains),
         ]
         if due.ripe:
             work.append(self._executor.submit(Ripen()))
-        await asyncio.gather(*work)
-
-    async def _submit(self, command: cmd.Command) -> None:
-        try:
-            await self._executor.submit(Do(command))
-        except Unavailable:
-            raise
-        except WorkflowError as error:
-            log.warning("due command refused", command=command.kind, instance_id=command.instance_id, why=str(error))
+        things = [*due.timers, *due.leases, *due.chains, "what is ripe"]
+        passing = None
+        for thing, result in zip(things, await asyncio.gather(*work, return_exceptions=True), strict=False):
+            if isinstance(result, _PASSING):
+                passing = result
+            elif isinstance(result, WorkflowError):
+                log.warning("what is due was refused", due=thing, why=str(result))
+            elif isinstance(result, BaseException):
+                raise result
+        if passing is not None:
+            raise passing
 
     async def start_chain(self, parent_id: str, target: str, key: str | None) -> None:
         """Start the next workflow of a parent, or put it off."""
@@ -156,6 +162,12 @@ class Sweeper:
     def _left_ms(self, slept_ms: int) -> int:
         planned_ms = _LOOK_MS if self._next_ms is None else self._next_ms - self._clock.now_ms()
         return planned_ms if self._longest_sleep_ms is None else min(planned_ms, self._longest_sleep_ms - slept_ms)
+
+
+def _soonest(planned_ms: int | None, now_ms: int) -> int:
+    """Return when to look at what is stuck again: soon, or along with the next thing that is planned."""
+    soon_ms = now_ms + _STUCK_MS
+    return min(planned_ms, soon_ms) if planned_ms is not None and planned_ms > now_ms else soon_ms
 
 
 def _expiry(job: JobRef) -> cmd.ExpireLease:

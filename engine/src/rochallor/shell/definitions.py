@@ -25,18 +25,24 @@ _CACHED = 1_000
 
 
 class Definitions:
-    """Compiled definitions by (id, version). A version never changes but for its layout, which nothing here reads."""
+    """Compiled definitions by (id, version), each with the text it was compiled from.
+
+    A version never changes but for its layout. Another engine may replace that, so whoever cares about it comes with
+    the text that is stored (`compiled`). What is uploaded in a transaction is believed when that is committed; if it is
+    not (`doubt`), another upload may become that version.
+    """
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._compiled: OrderedDict[tuple[str, int], Definition] = OrderedDict()
+        self._compiled: OrderedDict[tuple[str, int], tuple[bytes, Definition]] = OrderedDict()
+        self._uploaded: set[tuple[str, int]] = set()
 
     async def pinned(self, tx: Transaction, definition_id: str, version: int) -> Definition:
         """Return one compiled version; raises `NotFound`."""
         key = (definition_id, version)
-        definition = self._compiled.get(key)
-        if definition is not None:
-            return definition
+        known = self._compiled.get(key)
+        if known is not None:
+            return known[1]
         stored = await tx.definition(definition_id, version)
         if stored is None:
             raise NotFound(f"definition '{definition_id}' has no version {version}")
@@ -67,29 +73,40 @@ class Definitions:
             stored = StoredDefinition(
                 uploaded.id, version, uploaded.name, uploaded.description, uploaded.source, now_ms
             )
+            self._uploaded.add((stored.id, stored.version))
             await tx.insert_definition(stored)
             await tx.hasten_chains({stored.id}, now_ms)
         elif change is Change.LAYOUT:
             stored = latest._replace(source=with_layout(self.compiled(latest), uploaded).source)
             await tx.replace_layout(stored)
-            self._compiled.pop((stored.id, stored.version), None)
         else:
             stored = latest
         warnings = [*parsed.warnings, *await _chain_warnings(tx, uploaded)]
         return _answer(stored, _details(warnings))
 
+    def committed(self) -> None:
+        """Believe what was uploaded since."""
+        self._uploaded.clear()
+
+    def doubt(self) -> None:
+        """Forget what was uploaded since: its transaction has failed, and another may become that version."""
+        for key in self._uploaded:
+            self._compiled.pop(key, None)
+        self._uploaded.clear()
+
     def compiled(self, stored: StoredDefinition) -> Definition:
         """Return a stored version compiled, from memory when it is there."""
         key = (stored.id, stored.version)
-        if key not in self._compiled:
+        known = self._compiled.get(key)
+        if known is None or known[0] != stored.source:
             # Limits hold at the door only: what was accepted once stays readable when they are lowered.
             parsed = parse_definition(stored.source, coercion=self._settings.expression_coercion)
             if parsed.definition is None:
                 raise InternalError(f"definition '{stored.id}' version {stored.version} cannot be read back")
-            self._compiled[key] = replace(parsed.definition, version=stored.version)
+            known = self._compiled[key] = stored.source, replace(parsed.definition, version=stored.version)
             if len(self._compiled) > _CACHED:
                 self._compiled.popitem(last=False)
-        return self._compiled[key]
+        return known[1]
 
 
 async def _chain_warnings(tx: Transaction, uploaded: Definition) -> list[Problem]:

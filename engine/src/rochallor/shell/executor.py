@@ -212,9 +212,11 @@ class Executor:
                 await self._store_away(tx, desk, aboard)
         except BaseException:
             self.polls.put_back([*aboard.waiting, *aboard.riding])
+            self._definitions.doubt()
             raise
         self._metrics.transacted("commands", time_s() - began_s, locked_s - began_s)
         self._memory.committed(desk.changes)
+        self._definitions.committed()
         for submission, result in zip(batch, results, strict=True):
             _answer(submission, result)
         self.polls.land(aboard, desk.ready + desk.ripened)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import pytest
@@ -116,6 +117,15 @@ async def test_who_goes_while_the_answer_is_on_its_way_keeps_nothing(house, monk
     assert gone.cancelled()
     monkeypatch.setattr(polls, "hand_out", hand_out)
     assert len(await soon(house.poll("work", wait_ms=30_000))) == 1
+
+
+async def test_who_has_hung_up_a_moment_ago_takes_no_place_of_who_waits(house):
+    """For one job one poll is woken, and that is one with somebody behind it."""
+    gone, waiting = await house.parked("work"), await house.parked("work")
+    gone.cancel()
+    (poll,) = house.engine.executor.polls.parked.take(Counter({"work": 1}))
+    assert not poll.answer.done()
+    waiting.cancel()
 
 
 async def test_a_refused_caller_who_goes_has_nothing_to_give_back(house, monkeypatch):

@@ -10,7 +10,7 @@ from msgspec import Raw
 
 from rochallor.access import ANYBODY, Caller
 from rochallor.core import commands as cmd
-from rochallor.core.errors import BadRequest, Forbidden, NotFound, WorkflowError
+from rochallor.core.errors import BadRequest, NotFound, TooManyRequests, Unavailable, WorkflowError
 from rochallor.core.ids import JobRef, parse_job_id
 from rochallor.core.machine import Outcome
 from rochallor.core.reports import Verdict
@@ -98,8 +98,19 @@ class JobDesk:
         worker_id = checks.worker(report.worker_id)
         request = self._claim_request(report.poll, default_max_jobs, max_bytes, caller) if report.poll else None
         pending = [self._enqueue(outcome, worker_id, caller) for outcome in report.outcomes or ()]
-        claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
-        results = [await self._result(entry) for entry in pending]
+        claimed, results, passing = [], [], None
+        try:
+            claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
+        except WorkflowError as error:
+            passing = error
+        for entry in pending:
+            try:
+                results.append(await self._result(entry))
+            except (Unavailable, TooManyRequests) as error:
+                passing = error
+        if passing is not None:  # all of it is to be sent again, and the answer will bring no jobs along
+            self.executor.polls.unheard(claimed)
+            raise passing
         return ReportView(results=results, jobs=self._views(claimed))
 
     def _views(self, claimed: list[ClaimedJob]) -> list[JobView]:
@@ -181,7 +192,9 @@ class JobDesk:
         job_id = pending.job_id
         try:
             answer = await pending.answer
-        except Forbidden as error:
+        except (Unavailable, TooManyRequests):
+            raise
+        except WorkflowError as error:
             return OutcomeResult(job_id=job_id, status="REJECTED", message=error.message)
         if isinstance(answer, Outcome):
             if answer.error is not None:

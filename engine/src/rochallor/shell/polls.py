@@ -98,7 +98,7 @@ class Polls:
             jobs = await poll.answer
         except asyncio.CancelledError:
             if not poll.answer.cancelled() and not poll.answer.exception():  # it was there, and nobody to hear it
-                self._unheard(poll.answer.result())
+                self.unheard(poll.answer.result())
             raise
         finally:
             self.parked.forget(poll)
@@ -209,7 +209,7 @@ class Polls:
                 observer(leases_end_ms)
         for poll, jobs in zip(polls, claimed, strict=True):
             if poll.answer.done():
-                self._unheard(jobs)
+                self.unheard(jobs)
             elif jobs or poll.deadline <= now or self._draining:
                 poll.answer.set_result(jobs)
             elif self._appeared.isdisjoint(poll.request.job_types):
@@ -217,7 +217,7 @@ class Polls:
             else:
                 self._new.append(poll)
 
-    def _unheard(self, jobs: list[ClaimedJob]) -> None:
+    def unheard(self, jobs: list[ClaimedJob]) -> None:
         """Let others have what nobody will hear of, or it would be locked until its lease ends."""
         if jobs:
             self._memory.given_back(jobs)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable
+from itertools import islice
 from typing import Protocol
 
 from rochallor.ports import ClaimedJob, ClaimRequest
@@ -80,10 +81,11 @@ class ParkedPolls:
         """Return as many waiting polls as there are new jobs, and forget them here."""
         taken: dict[WaitingPoll, None] = {}
         for job_type, count in ready.items():
-            for poll in list(self._by_type.get(job_type, ()))[:count]:
+            waiting = (poll for poll in self._by_type.get(job_type, ()) if not poll.answer.done())
+            for poll in list(islice(waiting, count)):
                 taken[poll] = None
                 self.forget(poll)
-        return [poll for poll in taken if not poll.answer.done()]
+        return list(taken)
 
     def forget(self, poll: WaitingPoll) -> None:
         """Stop a poll's wait."""

@@ -1,0 +1,90 @@
+"""Reports that come together, with a poll: each is answered for itself, and no job is handed out unheard."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from rochallor.core.errors import BadRequest, InternalError, TooManyRequests, Unavailable
+from rochallor.shell.requests import JobCompleted, JobOutcome, Poll, Report
+from rochallor.shell.work import Do
+
+TASK = {"id": "work", "type": "SERVICE_TASK", "nextStep": "end"}
+END = {"id": "end", "type": "END"}
+
+
+@pytest.fixture
+async def house(house):
+    await house.upload(TASK, END)
+    for _ in range(3):
+        await house.start()
+    return house
+
+
+def report(jobs):
+    outcomes = [JobOutcome(job_id=job.id, completed=JobCompleted()) for job in jobs]
+    return Report(worker_id="w", outcomes=outcomes, poll=Poll(worker_id="w", job_types=["work"]))
+
+
+def failing(monkeypatch, job, error):
+    """Let the report about one job end in an error."""
+    perform = Do.perform
+
+    async def fails(self, desk):
+        if self.command.instance_id == job.instance_id:
+            raise error
+        return await perform(self, desk)
+
+    monkeypatch.setattr(Do, "perform", fails)
+
+
+@pytest.mark.parametrize("error", [InternalError("a bug"), BadRequest("no"), ZeroDivisionError()])
+async def test_one_that_ends_in_an_error_does_not_touch_the_others(house, monkeypatch, error):
+    """It is rejected with the reason; the others count, and the jobs polled along are handed out."""
+    jobs = await house.poll("work", max_jobs=2)
+    failing(monkeypatch, jobs[0], error)
+    answer = await house.engine.report_jobs(report(jobs), default_max_jobs=10)
+    assert [result.status for result in answer.results] == ["REJECTED", "ACCEPTED"]
+    assert answer.results[0].message
+    assert len(answer.jobs) == 1
+
+
+@pytest.mark.parametrize("error", [Unavailable("away"), TooManyRequests("later")])
+async def test_what_is_to_be_sent_again_leaves_no_job_locked(house, monkeypatch, error):
+    """Nobody hears of the jobs that were polled along, so the next poll has them."""
+    jobs = await house.poll("work", max_jobs=2)
+    settled = house.engine._settled
+
+    async def passing(outcome, job):
+        if job.instance_id == jobs[0].instance_id:
+            raise error
+        return await settled(outcome, job)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(house.engine, "_settled", passing)
+        with pytest.raises(type(error)):
+            await house.engine.report_jobs(report(jobs), default_max_jobs=10)
+    assert len(await house.poll("work", wait_ms=30_000)) == 1
+    answer = await house.engine.report_jobs(report(jobs), default_max_jobs=10)
+    assert [result.status for result in answer.results] == ["STALE", "STALE"]
+
+
+async def test_a_poll_that_fails_leaves_no_outcome_unheard(house, monkeypatch):
+    """The call fails, and its outcomes are not left behind as errors that nobody has looked at."""
+    enqueue, answers = house.engine.executor.enqueue, []
+    jobs = await house.poll("work", max_jobs=2)
+    failing(monkeypatch, jobs[0], InternalError("a bug"))
+
+    def noted(work):
+        answers.append(enqueue(work))
+        return answers[-1]
+
+    async def refused(*_, **__):
+        raise Unavailable("away")
+
+    monkeypatch.setattr(house.engine.executor, "enqueue", noted)
+    monkeypatch.setattr(house.engine.executor.polls, "claim", refused)
+    with pytest.raises(Unavailable):
+        await house.engine.report_jobs(report(jobs), default_max_jobs=10)
+    await asyncio.wait(answers)
+    assert [answer._log_traceback for answer in answers] == [False, False]  # by this asyncio knows

@@ -84,6 +84,18 @@ async def test_what_a_report_is_about_is_read_past_a_lock_and_refused_at_the_wri
         await two.save(late)
 
 
+async def test_what_a_transaction_has_relied_on_is_checked_whatever_else_it_reads(pair):
+    """A second look, at a key, does not make it forget that."""
+    one, _ = pair
+    await one.upload("straight")
+    wanted = Wanted(latest=frozenset({"straight"}))
+    for _ in range(2):  # the first has to read it
+        async with one.store.transaction() as tx:
+            await tx.load(wanted)
+            await tx.load(Wanted(keys=frozenset({("straight", "k")})))
+    assert tx.relied_on == {"straight": 1}
+
+
 async def test_start_of_a_version_that_is_the_newest_no_more_is_refused(pair):
     """It was taken for the newest from memory; then it is read, and the start made again is the newest's."""
     one, two = pair

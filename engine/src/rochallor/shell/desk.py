@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from rochallor.core.commands import Command, CompleteJob, ExpireLease, FailJob, StartInstance
+from rochallor.core.commands import Command, CompleteJob, ExpireLease, FailJob, RetryStep, StartInstance
 from rochallor.core.context import Context, Rules
 from rochallor.core.definition.model import Definition
 from rochallor.core.errors import NotFound, WorkflowError
@@ -20,7 +20,7 @@ from rochallor.core.ids import JobRef
 from rochallor.core.machine import Outcome, step
 from rochallor.core.model import Instance
 from rochallor.core.reports import Verdict
-from rochallor.ports import Change, Loaded, StoreConflict, Transaction
+from rochallor.ports import Change, Loaded, StoreConflict, Transaction, Wanted
 from rochallor.shell.definitions import Definitions
 
 _ABOUT_A_JOB = (CompleteJob, FailJob, ExpireLease)
@@ -80,6 +80,8 @@ class Desk:
             if job is not None:
                 return Outcome(_NOBODY, (), Verdict.NOT_FOUND)
             raise NotFound(f"no instance has the id '{command.instance_id}'")
+        if isinstance(command, RetryStep) and instance.business_key is not None:
+            await self._see_key((instance.definition_id, instance.business_key))
         definition = await self._definitions.pinned(self.tx, instance.definition_id, instance.definition_version)
         return self._step(definition, instance, command, job)
 
@@ -125,6 +127,15 @@ class Desk:
         if after.business_key is not None:
             self._track_key(after, (after.definition_id, after.business_key))
         self._track_work(outcome)
+
+    async def _see_key(self, key: tuple[str, str]) -> None:
+        """Look up who holds a key that nobody could name before the instance was there."""
+        if key in self.loaded.keys:
+            return
+        holder = (await self.tx.load(Wanted(keys=frozenset({key})))).keys.get(key)
+        known = self.loaded.instances.get(holder) if holder else None
+        if holder and (known is None or not known.status.terminal):  # it may have ended in this very batch
+            self.loaded.keys[key] = holder
 
     def _track_key(self, after: Instance, key: tuple[str, str]) -> None:
         if not after.status.terminal:

@@ -54,8 +54,9 @@ class PostgresTransaction:
         instances = await self._rows("load_instance", sorted(wanted.instances)) if wanted.instances else []
         leases = await self._rows("load_lease", *_columns(map(astuple, wanted.jobs))) if wanted.jobs else []
         keys = await self._look("load_key", *_columns(wanted.keys)) if wanted.keys else []
-        self.relied_on = self._newest.recall(wanted.latest)
-        unknown = wanted.latest - self.relied_on.keys()
+        recalled = self._newest.recall(wanted.latest)
+        self.relied_on |= recalled
+        unknown = wanted.latest - recalled.keys()
         found = self._newest.seen(await self._look("latest_version", list(unknown))) if unknown else {}
         reported = (
             await self._look("load_reported", *_columns(map(astuple, wanted.reported))) if wanted.reported else []
@@ -66,7 +67,7 @@ class PostgresTransaction:
             },
             leases={JobRef(*row[:3]): Lease(*row[3:6]) for row in (*leases, *reported) if row[3] is not None},
             keys={(row[0], row[1]): row[2] for row in keys},
-            latest=self.relied_on | found,
+            latest=recalled | found,
         )
 
     async def save(

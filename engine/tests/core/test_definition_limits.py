@@ -45,6 +45,14 @@ def test_as_many_steps_as_allowed_are_accepted():
     )
 
 
+@pytest.mark.parametrize("length", [256, 257])
+def test_a_job_type_as_long_as_allowed_is_accepted(length):
+    """Queues are sorted by it, and an index takes only so much."""
+    answer = parsed(flow({"id": "a", "name": "A", "type": "SERVICE_TASK", "jobType": "x" * length, "nextStep": "end"}))
+    told = Problem("ID_FORMAT", "/steps/0/jobType", "jobType has 257 characters, the most is 256. Shorten it.")
+    assert answer.problems == (() if length == 256 else (told,))
+
+
 @pytest.mark.parametrize(("levels", "accepted"), [(MAX_DEPTH, True), (MAX_DEPTH + 1, False)])
 def test_nesting_as_deep_as_allowed_is_accepted(levels, accepted):
     """A value in its innermost level is looked at, too."""

@@ -215,6 +215,7 @@ ERRORS = {
         "/steps/0/outputs_schema/properties/a/type",
         flow(task(outputs_schema={"properties": {"a": {"type": "date"}}})),
     ),
+    "a job type of 257 characters": ("ID_FORMAT", "/steps/0/jobType", flow(task(jobType="a" * 257))),
     "an empty job type": ("JOB_TYPE_REQUIRED", "/steps/0/jobType", flow(task(jobType=""))),
     "101 retries": ("RETRY_COUNT_RANGE", "/steps/0/retryCount", flow(task(retryCount=101))),
     "fewer than no retries": ("RETRY_COUNT_RANGE", "/steps/0/retryCount", flow(task(retryCount=-1))),

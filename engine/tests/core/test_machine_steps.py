@@ -497,6 +497,21 @@ def test_variables_over_the_limit_by_a_transformation(run):
     assert "y" not in driver.variables
 
 
+@pytest.mark.parametrize(("rounds", "status"), [(198, "COMPLETED"), (199, "FAILED")])
+def test_variables_nest_as_deep_as_they_may_come(run, rounds, status):
+    """Steps that nest a value ever deeper end where a caller's variables would: 200 levels, with the map's."""
+    driver = run(
+        f"""
+        set s -> again :: {{"transformations": {{"x": "${{[x]}}", "n": "${{n + 1}}"}}}}
+        decide again ? n == {rounds} -> end ; true -> s
+        end end
+        """,
+        {"x": [], "n": 0},
+    )
+    assert driver.instance.status.value == status
+    assert (driver.reason or "").startswith("VariablesTooDeep: step 's'" if status == "FAILED" else "")
+
+
 def test_variables_at_the_limit(run):
     """Variables may take exactly as many bytes as the limit says."""
     driver = run(ENDED, {"x": "0"}, rules=Rules(max_variables_bytes=len('{"x":"0","y":"0"}') + 1))

@@ -332,6 +332,7 @@ async def test_pages(house):
         (lambda engine: engine.get_instance("a\x00b"), "NUL"),
         (lambda engine: engine.start_instance("flow", business_key="k\x00"), "NUL"),
         (lambda engine: engine.start_instance("flow", business_key="k" * 2_000), "1024"),
+        (lambda engine: engine.start_instance("flow", business_key="é" * 513), "takes 1026 bytes"),
         (lambda engine: engine.start_instance("flow", variables=b"[1]"), "object"),
         (lambda engine: engine.start_instance("flow", variables=b'{"a":NaN}'), "malformed"),
         (lambda engine: engine.poll_jobs(Poll(worker_id="w"), default_max_jobs=1), "jobTypes"),

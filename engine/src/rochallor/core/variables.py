@@ -75,6 +75,11 @@ def raw_of(value: object) -> Raw:
     return Raw(_encode(normalise(value)))
 
 
+def too_deep(value: Raw) -> bool:
+    """Tell whether a value, in the map that is a level itself, nests past the limit."""
+    return _deep(b'{"":%b}' % bytes(value))
+
+
 def encode_variables(variables: Variables) -> bytes:
     """Return the map as JSON bytes."""
     return _encode(variables)

@@ -10,6 +10,8 @@ from rochallor.core.model import InstanceStatus
 from rochallor.shell.settings import Settings
 
 _LONGEST_KEY = 1_024
+"""Bytes, because indexes count them: PostgreSQL's take 2,704 with the definition's id."""
+
 _TASK_STATUSES = ("OPEN", "COMPLETED", "CANCELLED")
 
 
@@ -43,8 +45,9 @@ def business_key(key: str | None) -> str | None:
     """Return a business key, None when there is none; raises for what cannot be one."""
     if not key:
         return None
-    if len(key) > _LONGEST_KEY:
-        raise BadRequest(f"businessKey has {len(key)} characters, the most is {_LONGEST_KEY}")
+    size = len(key.encode("utf-8", "surrogatepass"))
+    if size > _LONGEST_KEY:
+        raise BadRequest(f"businessKey takes {size} bytes as UTF-8, the most is {_LONGEST_KEY}; shorten it")
     return check_text(key, "businessKey")
 
 

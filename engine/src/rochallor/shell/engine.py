@@ -120,6 +120,8 @@ class Engine(JobDesk):
         """Return when new work is welcome; raises `Unavailable`."""
         if self.executor.draining:
             raise Unavailable("the engine is shutting down; try another one, or again soon", retry_after_ms=1_000)
+        if any(task.done() for task in self._tasks):
+            raise Unavailable("a part of the engine has ended by a bug, its log says why; restart it")
         await self.store.ping()
 
     # Definitions ------------------------------------------------------------------------------------------------
@@ -280,12 +282,13 @@ class Engine(JobDesk):
         actor: str = "",
     ) -> None:
         """Complete the oldest open user task of a step."""
+        completed_by = completed_by.replace("\x00", "")
         command = cmd.CompleteUserTask(
             instance_id=instance_id,
             actor=actor or completed_by,
             traceparent=traces.current(),
             step_id=step_id,
-            completed_by=completed_by.replace("\x00", ""),
+            completed_by=completed_by,
             result=parse_variables(result, pointer="/result"),
             expected_revision=expected_revision,
         )

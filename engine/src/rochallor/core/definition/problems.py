@@ -35,7 +35,9 @@ CODES: dict[str, Code] = {
     "UNKNOWN_FIELD": Code("error", "Only the fields of this page may appear; free data goes in `metadata`."),
     "FIELD_TYPE": Code("error", "Each field has the JSON type this page gives it."),
     # The definition.
-    "ID_FORMAT": Code("error", "`id` is 1 to 256 of `A-Z a-z 0-9 _ : -`; a step id is at most 256 characters."),
+    "ID_FORMAT": Code(
+        "error", "`id` is 1 to 256 of `A-Z a-z 0-9 _ : -`; a step id or `jobType` is at most 256 characters."
+    ),
     "NAME_REQUIRED": Code("error", "The definition and every step have a name that is not empty."),
     "STEPS_NONEMPTY": Code("error", "There is at least one step; the first is where an instance begins."),
     "NEXT_WORKFLOW_CONSISTENCY": Code("error", "`autoStartNextWorkflow: true` needs a `nextWorkflowId`."),

@@ -177,8 +177,12 @@ def boundaries(step: StepOutline, findings: Findings) -> None:
 
 
 def job_type(step: StepOutline, findings: Findings) -> None:
-    """JOB_TYPE_REQUIRED: an absent job type is the step id, an empty one is a mistake."""
-    if step.part.fields.get("jobType") == "":
+    """JOB_TYPE_REQUIRED and ID_FORMAT: an absent job type is the step id, an empty one is a mistake."""
+    job_type = step.part.fields.get("jobType")
+    if job_type is not None and len(job_type) > ID_LENGTH:
+        message = f"jobType has {len(job_type)} characters, the most is {ID_LENGTH}. Shorten it."
+        findings.error("ID_FORMAT", step.part.where("jobType"), message)
+    if job_type == "":
         message = "jobType is empty, so no worker could take the job. Name it, or leave it out to use the step id."
         findings.error("JOB_TYPE_REQUIRED", step.part.where("jobType"), message)
 

@@ -78,7 +78,11 @@ def _boundaries(step: StepOutline) -> Iterator[Problem]:
 
 
 def _job_type(step: StepOutline) -> Iterator[Problem]:
-    if step.part.fields.get("jobType") == "":
+    job_type = step.part.fields.get("jobType")
+    if job_type is not None and len(job_type) > _ID_LENGTH:
+        message = f"jobType has {len(job_type)} characters, the most is {_ID_LENGTH}. Shorten it."
+        yield Problem("ID_FORMAT", step.part.where("jobType"), message)
+    if job_type == "":
         message = "jobType is empty, so no worker could take the job. Name it, or leave it out to use the step id."
         yield Problem("JOB_TYPE_REQUIRED", step.part.where("jobType"), message)
 

@@ -69,6 +69,25 @@ async def test_what_is_to_be_sent_again_leaves_no_job_locked(house, monkeypatch,
     assert [result.status for result in answer.results] == ["STALE", "STALE"]
 
 
+async def test_who_hangs_up_before_the_answer_is_complete_keeps_no_job(house, monkeypatch):
+    """The jobs polled along were claimed; what became of an outcome was still being looked up."""
+    jobs = await house.poll("work", max_jobs=2)
+    asked = asyncio.Event()
+
+    async def for_ever(*_):
+        asked.set()
+        await asyncio.Event().wait()
+
+    with monkeypatch.context() as slow:
+        slow.setattr(house.engine, "_settled", for_ever)
+        call = asyncio.create_task(house.engine.report_jobs(report(jobs), default_max_jobs=10))
+        await asyncio.wait_for(asked.wait(), 5)
+        call.cancel()
+        await asyncio.wait([call])
+    assert call.cancelled()
+    assert len(await house.poll("work", wait_ms=30_000)) == 1
+
+
 async def test_a_poll_that_fails_leaves_no_outcome_unheard(house, monkeypatch):
     """The call fails, and its outcomes are not left behind as errors that nobody has looked at."""
     enqueue, answers = house.engine.executor.enqueue, []

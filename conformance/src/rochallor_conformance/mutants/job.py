@@ -93,10 +93,10 @@ PATCHES: Final[dict[str, Patch]] = {
     "report-all-or-nothing": (
         Edit(
             "shell.jobs",
-            "results = [await self._result(entry) for entry in pending]",
-            "results = [await self._result(entry) for entry in pending]\n"
-            "        if any(each.status != 'ACCEPTED' for each in results):\n"
-            "            raise BadRequest('an outcome of the report was refused')",
+            "return ReportView(results=results, jobs=self._views(claimed))",
+            "if any(each.status != 'ACCEPTED' for each in results):\n"
+            "            raise BadRequest('an outcome of the report was refused')\n"
+            "        return ReportView(results=results, jobs=self._views(claimed))",
         ),
     ),
     "retry-unbounded": (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
 import msgspec
@@ -98,19 +98,16 @@ class JobDesk:
         worker_id = checks.worker(report.worker_id)
         request = self._claim_request(report.poll, default_max_jobs, max_bytes, caller) if report.poll else None
         pending = [self._enqueue(outcome, worker_id, caller) for outcome in report.outcomes or ()]
-        claimed, results, passing = [], [], None
         try:
             claimed = await self.executor.poll(request, self._wait_ms(report.poll)) if request and report.poll else []
-        except WorkflowError as error:
-            passing = error
-        for entry in pending:
-            try:
-                results.append(await self._result(entry))
-            except (Unavailable, TooManyRequests) as error:
-                passing = error
-        if passing is not None:  # all of it is to be sent again, and the answer will bring no jobs along
+        except WorkflowError:
+            await self._results(pending)
+            raise
+        try:
+            results = await self._results(pending)
+        except BaseException:  # all of it is to be sent again, or the caller has gone: no answer brings the jobs along
             self.executor.polls.unheard(claimed)
-            raise passing
+            raise
         return ReportView(results=results, jobs=self._views(claimed))
 
     def _views(self, claimed: list[ClaimedJob]) -> list[JobView]:
@@ -185,6 +182,18 @@ class JobDesk:
         lease_ms = checks.lease_ms(outcome.extend.lease_seconds, self.settings)
         job = _job(outcome.job_id)
         return job, Extend(job, worker_id, token, lease_ms)
+
+    async def _results(self, pending: Sequence[_Pending | OutcomeResult]) -> list[OutcomeResult]:
+        """Return what became of each, once all are done; raises what is no answer, but a reason to ask again."""
+        results, passing = [], None
+        for entry in pending:
+            try:
+                results.append(await self._result(entry))
+            except (Unavailable, TooManyRequests) as error:
+                passing = error
+        if passing is not None:
+            raise passing
+        return results
 
     async def _result(self, pending: _Pending | OutcomeResult) -> OutcomeResult:
         if isinstance(pending, OutcomeResult):

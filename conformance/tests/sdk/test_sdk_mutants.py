@@ -14,7 +14,8 @@ from rochallor_conformance.sdk.subject import SdkSubject
 
 BOOK = read_book(contract_folder())
 MUTANTS = [mutant.id for mutant in BOOK.mutants.values() if mutant.subject == "sdk"]
-QUICK = ["fails-job-on-409", "over-claims", "leaks-token-in-log", "no-drain", "reports-twice-at-once", "retries-4xx"]
+QUICK = ["fails-job-on-409", "over-claims", "leaks-token-in-log", "no-drain", "reports-twice-at-once", "retries-4xx",
+         "claims-when-full", "claims-while-draining"]  # fmt: skip
 
 
 async def survived(mutant: str, manifest: Manifest, book: Book, *, first_only: bool) -> list[str]:

@@ -66,9 +66,10 @@ def sent(operation: str = "completeJob", **more: Any) -> Sent:
     return Sent(**{**facts, "operation": operation, **more})
 
 
-def poll(number: int = 1, jobs: tuple[str, ...] = ("j",), asked: int = 1, room: str = "w") -> Sent:
+def poll(number: int = 1, jobs: tuple[str, ...] = ("j",), asked: int | None = 1, room: str = "w") -> Sent:
     response = {"jobs": [{"id": job, "leaseToken": f"lease-of-{job}"} for job in jobs]}
-    return sent("pollJobs", number=number, args={"workerId": room, "maxJobs": asked}, response=response)
+    args = {"workerId": room} | ({} if asked is None else {"maxJobs": asked})
+    return sent("pollJobs", number=number, args=args, response=response)
 
 
 def record(*entries: Sent, **more: Any) -> Record:
@@ -84,6 +85,8 @@ JOB = {"event": "job", "worker": "w", "token": "1", "job": {"id": "j"}}
     [
         ("shapes", record(sent()), record(sent("", target="POST /v1/dreams")), "is no request of the contract"),
         ("claims", record(poll(), sent(number=2), poll(3)), record(poll(), poll(2)), "room for 1 jobs, 0 of it free"),
+        ("claims", record(poll(asked=9), rooms={"w": 9}), record(poll(asked=0), rooms={"w": 9}), "and asks for 10"),
+        ("claims", record(poll(), rooms={"w": 10}), record(poll(asked=None), rooms={"w": 9}), "and asks for 10"),
         ("reports", record(sent(**FAILED), sent()), record(sent(), sent()), "although its completeJob had been ack"),
         ("reports", record(sent(status="INVALID_ARGUMENT"), sent("failJob")), record(sent(**FAILED), sent("failJob")),
          "failJob for job j after a completeJob that ended with UNAVAILABLE"),

@@ -21,6 +21,9 @@ REPORTS = ("completeJob", "failJob")
 CANNOT_CARRY = {400, 413, "INVALID_ARGUMENT", "RESOURCE_EXHAUSTED"}
 """Refusals of a completion that say that its result itself is the problem; only then may it become a failure."""
 
+NO_NUMBER_ASKED = 10
+"""How many jobs a poll claims that names no number, or 0; so says the contract."""
+
 
 class Record(msgspec.Struct, frozen=True):
     """One case: the requests, the job events, each worker's room by its id, what the driver wrote to stderr."""
@@ -64,7 +67,7 @@ def claims(record: Record) -> Iterator[str]:
         claimed = {job["id"] for job in earlier}
         reported = {each.job for each in record.sent if each.number < poll.number}
         free = room - len(claimed - reported)
-        asked = args.get("maxJobs", 1)
+        asked = args.get("maxJobs") or NO_NUMBER_ASKED
         if asked > free:
             yield f"{args['workerId']} has room for {room} jobs, {free} of it free, and asks for {asked}"
 

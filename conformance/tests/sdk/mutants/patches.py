@@ -158,6 +158,23 @@ def no_drain():
     Workshop._drained = drained
 
 
+def claims_when_full():
+    async def around(_original, self, _since):
+        await asyncio.sleep(0.02)
+        await self._poll(0)
+
+    wrap(Poller, "_await_room", around)
+
+
+def claims_while_draining():
+    async def around(original, self, stop, intake):
+        await self._desk.reported()
+        await original(self, stop, intake)
+
+    wrap(Workshop, "end", around)
+    Poller._told_to_stop = property(lambda _: lambda: False, lambda *_: None)
+
+
 def leaks_token():
     async def around(original, self, claimed):
         logging.getLogger("workflow_sdk").info("working on %s", claimed.job)
@@ -255,6 +272,8 @@ PATCHES = {
     "handles-twice": handles_twice,
     "drops-coroutine": drops_coroutine,
     "over-claims": lambda: wrap(Poller, "_poll", lambda original, self, free: original(self, free + 1)),
+    "claims-when-full": claims_when_full,
+    "claims-while-draining": claims_while_draining,
     "retries-4xx": retries_4xx,
     "retries-without-bound": lambda: rules(complete=lambda *_: True, pause=lambda *_: 0.01),
     "no-drain": no_drain,

@@ -17,6 +17,7 @@ from rochallor_conformance.cases.book import Book
 from rochallor_conformance.in_order import in_order
 from rochallor_conformance.known_failures import KnownFailures, bookkeeping
 from rochallor_conformance.planning import Planned, Wanted
+from rochallor_conformance.report.characters import whole
 from rochallor_conformance.report.records import BROKEN, FAILED, KNOWN, Json, Writer, counts
 from rochallor_conformance.transports.exchange import Unreachable
 
@@ -129,7 +130,13 @@ async def result_of(order: Order, planned: Planned, subject: Subject) -> Json:
         outcome = {"status": BROKEN, "reason": f"the harness failed: {type(error).__name__}: {error}"}
     case = planned.case
     facts = {"case": case.name, "title": case.title, "area": case.area, "level": case.level}
-    return {**facts, "transport": planned.transport, "requirements": case.spec, "ms": _ms_since(began), **outcome}
+    return {
+        **facts,
+        "transport": planned.transport,
+        "requirements": case.spec,
+        "ms": _ms_since(began),
+        **whole(outcome),
+    }
 
 
 def _known(order: Order, planned: Planned, outcome: Json) -> Json:

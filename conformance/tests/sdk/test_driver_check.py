@@ -41,6 +41,9 @@ def test_a_right_driver_passes(wrong) -> None:
         ("crashes", "ended with 1 without being told to; its last words: I cannot dance"),
         ("prints", "printed a line that is no JSON: 'dancing'; print what is for people to stderr"),
         ("lies", "printed what wf-driver/1 does not know"),
+        ("goes-deep", "printed a line in which values are nested deeper than 200 levels"),
+        ("goes-rather-deep", "printed a line in which values are nested deeper than 200 levels"),
+        ("never-ends-a-line", "printed a line of more than 16777216 bytes; no message is so long"),
         ("answers-twice", "answered number 2 twice"),
         ("exits-with-3", "exits with 3 after bye; exit with 0"),
     ],
@@ -48,6 +51,11 @@ def test_a_right_driver_passes(wrong) -> None:
 def test_what_a_driver_does_wrong_is_said(wrong, how, words) -> None:
     """Each way to be wrong has its own sentence, which says what to do."""
     assert any(words in problem for problem in problems(wrong(how)))
+
+
+def test_half_a_character_is_no_reason_to_stumble(wrong) -> None:
+    """A lone surrogate in what a driver says is taken as the character for what is none."""
+    assert problems(wrong("half-a-character")) == []
 
 
 def test_a_program_that_is_not_there_is_named(tmp_path: Path, capsys) -> None:

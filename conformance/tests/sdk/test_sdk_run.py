@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from pathlib import Path
 
 import pytest
@@ -80,6 +81,26 @@ def test_a_driver_that_breaks_is_named_and_the_run_goes_on(broken, judge_sdk, mo
     expected = {"sdk-call-start-and-read": "failed", "sdk-call-cancel": "passed", "sdk-report-complete": "passed"}
     assert (code, statuses) == (1, expected)
     assert words in report.failures[0]["failure"]["message"]
+
+
+def test_a_log_is_read_to_its_end_however_much_came_before(monkeypatch) -> None:
+    """What a driver wrote since a case began is known by all that it ever wrote, not by what is kept of it."""
+    monkeypatch.setattr("rochallor_conformance.sdk.process.KEPT_BYTES", 1000)
+
+    async def listen() -> tuple[str, str]:
+        script = "import sys; sys.stderr.write('x' * 5000); sys.stderr.flush(); input(); sys.stderr.write('a token')"
+        process = DriverProcess([sys.executable, "-c", script], HERE, {})
+        await process.start()
+        while process.heard < 5000:  # noqa: ASYNC110 - nothing tells when it has been heard, and it is at once
+            await asyncio.sleep(0)
+        before = process.heard
+        nothing = process.stderr_since(before)
+        await process.write(b"\n")
+        assert await process.ended()
+        await process.kill()
+        return nothing, process.stderr_since(before)
+
+    assert asyncio.run(listen()) == ("", "a token")
 
 
 def test_a_failure_tells_the_whole_story(broken, judge_sdk, monkeypatch, capsys) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-
-from rochallor_conformance.report.records import BadReport, Json, Report, counts
+from rochallor_conformance.report.records import BadReport, Json, Report, counts, line_of
 
 SAME = ("format", "harness", "revision", "target", "transports", "seed")
 WORST_FIRST = (130, 3, 1, 2, 0)
@@ -35,7 +33,7 @@ def merge(reports: list[Report]) -> Report:
 def text_of(report: Report) -> str:
     """Return a report as it stands in a file."""
     lines = [report.header, *report.results, report.footer]
-    return "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    return "".join(map(line_of, lines))
 
 
 def _interleaved(parts: list[list[Json]]) -> list[Json]:

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TextIO
 
+from rochallor_conformance.report.characters import whole
+
 Json = dict[str, Any]
 PASSED, FAILED, KNOWN = "passed", "failed", "known"
 NOT_IMPLEMENTED, SKIPPED, BROKEN = "not_implemented", "skipped", "broken"
@@ -39,8 +41,13 @@ class Writer:
 
     def write(self, kind: str, fields: Json) -> None:
         """Write one line."""
-        self._stream.write(json.dumps({"type": kind, **fields}, ensure_ascii=False, default=repr) + "\n")
+        self._stream.write(line_of({"type": kind, **fields}))
         self._stream.flush()
+
+
+def line_of(fields: Json) -> str:
+    """Return a line of a report. It is ASCII, because some characters end a line for one reader and not for another."""
+    return json.dumps(fields, default=repr) + "\n"
 
 
 def counts(results: Iterable[Json]) -> dict[str, int]:
@@ -56,7 +63,8 @@ def read_report(path: Path) -> Report:
         BadReport: it lacks its header or footer, or has another number of results than it says.
 
     """
-    lines = [_line(path, number, text) for number, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)]
+    texts = path.read_text(encoding="utf-8").removesuffix("\n").split("\n")
+    lines = [_line(path, number, text) for number, text in enumerate(texts, 1)] if texts != [""] else []
     if not lines or lines[0].get("type") != "header":
         raise BadReport(f"{path} does not begin with a header; is it a report of rochallor-conformance run --report?")
     if lines[-1].get("type") != "footer":
@@ -71,7 +79,7 @@ def read_report(path: Path) -> Report:
 
 def _line(path: Path, number: int, text: str) -> Json:
     try:
-        line: Json = json.loads(text)
+        line: Json = whole(json.loads(text))
     except ValueError:
         raise BadReport(f"{path}:{number} is no JSON; was the run killed while it wrote?") from None
     return line

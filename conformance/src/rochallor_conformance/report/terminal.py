@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from rochallor_conformance.report.characters import for_a_terminal
 from rochallor_conformance.report.records import BROKEN, FAILED, KNOWN, NOT_IMPLEMENTED, PASSED, SKIPPED, Json, counts
 
 SIGNS = {
@@ -51,7 +52,7 @@ class Terminal:
         if len(failed) > MOST_SHOWN:
             self._console.print(f"… and {len(failed) - MOST_SHOWN} more failures; the report has them all")
         for reason in sorted({result["reason"] for result in results if result["status"] == BROKEN})[:MOST_SHOWN]:
-            self._console.print(f"[bold magenta]broken[/] {escape(reason)}")
+            self._console.print(f"[bold magenta]broken[/] {escape(for_a_terminal(reason))}")
         for sentence in todo:
             self._console.print(f"[yellow]known failure[/] {escape(sentence)}", highlight=False, soft_wrap=True)
         numbers = ", ".join(f"{count} {status.replace('_', ' ')}" for status, count in counts(results).items())
@@ -64,7 +65,7 @@ def show_failure(console: Console, result: Json) -> None:
     failure: dict[str, Any] = result["failure"]
 
     def line(text: str, style: str = "") -> None:
-        console.print(text, style=style, markup=False, highlight=False, soft_wrap=True)
+        console.print(for_a_terminal(text), style=style, markup=False, highlight=False, soft_wrap=True)
 
     line(f"\n✗ {result['case']} over {result['transport']}", "bold red")
     line(f"  {result['title']}")

@@ -11,7 +11,7 @@ import json
 from typing import Any, NamedTuple
 
 from rochallor_conformance.sdk.messages import PROTOCOL, BadLine, Json, read_line, wrong
-from rochallor_conformance.sdk.process import DriverProcess
+from rochallor_conformance.sdk.process import DriverProcess, LineTooLong
 
 COMMANDS = ("hello", "connect", "call", "worker.start", "job.reply", "worker.stop", "reset", "bye")
 ANSWER_S = 20.0
@@ -129,7 +129,7 @@ class DriverClient:
         try:
             async for raw in self.process.lines():
                 await self._take(read_line(raw))
-        except BadLine as junk:
+        except (BadLine, LineTooLong) as junk:
             await self._fail(str(junk))
             return
         await self.process.ended()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,13 @@ from jsonschema.exceptions import best_match
 
 from rochallor_conformance.cases.documents import read_schema
 from rochallor_conformance.contract.places import contract_folder
+from rochallor_conformance.report.characters import whole
 
 PROTOCOL = "wf-driver/1"
 SHOWN = 200
+DEEPEST = 200
+"""How deep values may be nested in each other: more than any engine takes, less than what reads them can stand."""
+TOO_DEEP = f"printed a line in which values are nested deeper than {DEEPEST} levels: {{}}"
 Json = dict[str, Any]
 
 
@@ -40,10 +45,29 @@ def read_line(raw: bytes) -> Json:
         said: Any = json.loads(text)
     except ValueError:
         raise BadLine(f"printed a line that is no JSON: {_cut(text)}; print what is for people to stderr") from None
+    except RecursionError:
+        raise BadLine(TOO_DEEP.format(_cut(text))) from None
+    if _is_deeper(said, DEEPEST):
+        raise BadLine(TOO_DEEP.format(_cut(text)))
+    said = whole(said)
     if problem := wrong(said, "said"):
         raise BadLine(f"printed what wf-driver/1 does not know: {_cut(text)}: {problem}")
     found: Json = said
     return found
+
+
+def _is_deeper(value: Any, levels: int) -> bool:
+    """Tell whether values are nested deeper than that; without recursion, because that is what it saves others from."""
+    level = [value]
+    for _ in range(levels):
+        level = [inner for each in level if isinstance(each, dict | list) for inner in _inside(each)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value
 
 
 def wrong(value: Any, name: str) -> str:

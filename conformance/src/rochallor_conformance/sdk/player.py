@@ -75,7 +75,7 @@ class _Play:
         self._stops: dict[str, int] = {}
         self._first_job = len(driver.jobs)
         self._taken = 0
-        self._stderr_from = len(driver.process.stderr)
+        self._heard = driver.process.heard
         self.where = "given"
 
     async def run(self) -> None:
@@ -112,7 +112,7 @@ class _Play:
             sent=await self._stub.sent(),
             jobs=self._driver.jobs[self._first_job :],
             rooms=self._rooms,
-            stderr=self._driver.process.stderr[self._stderr_from :],
+            stderr=self._driver.process.stderr_since(self._heard),
             secrets=secrets_in(self._case.stub.get("client", {})),
         )
 

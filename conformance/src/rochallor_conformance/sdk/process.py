@@ -17,7 +17,12 @@ from rochallor_conformance.transports.exchange import Unreachable
 
 LONGEST_LINE = 16 * 1024 * 1024
 EXIT_S = 5.0
-KEPT_BYTES = 1024 * 1024
+KEPT_BYTES = 16 * 1024 * 1024
+"""What is kept of stderr; a case's whole log is to be in it, because it is looked through for tokens."""
+
+
+class LineTooLong(Exception):
+    """A line is longer than `LONGEST_LINE` bytes."""
 
 
 class DriverProcess:
@@ -30,11 +35,22 @@ class DriverProcess:
         self._process: Process | None = None
         self._listening: asyncio.Task[None] | None = None
         self._stderr = bytearray()
+        self._heard = 0
 
     @property
     def stderr(self) -> str:
         """What it wrote to stderr so far; of very much, the end."""
         return self._stderr.decode("utf-8", "replace")
+
+    @property
+    def heard(self) -> int:
+        """How many bytes it ever wrote to stderr, those included that are no longer kept."""
+        return self._heard
+
+    def stderr_since(self, heard: int) -> str:
+        """What it wrote to stderr after `heard` bytes; of very much, the end."""
+        newer = min(self._heard - heard, len(self._stderr))
+        return self._stderr[len(self._stderr) - newer :].decode("utf-8", "replace")
 
     @property
     def returncode(self) -> int | None:
@@ -72,7 +88,12 @@ class DriverProcess:
             await self._process.stdin.drain()
 
     async def lines(self) -> AsyncIterator[bytes]:
-        """Yield its lines until its output closes; what is too long to be a line comes cut."""
+        """Yield its lines until its output closes.
+
+        Raises:
+            LineTooLong: what it writes is none.
+
+        """
         assert self._process is not None
         assert self._process.stdout is not None
         stdout = self._process.stdout
@@ -83,8 +104,8 @@ class DriverProcess:
                 if end.partial:
                     yield end.partial
                 return
-            except asyncio.LimitOverrunError as over:
-                line = await stdout.read(over.consumed)
+            except asyncio.LimitOverrunError:
+                raise LineTooLong(f"printed a line of more than {LONGEST_LINE} bytes; no message is so long") from None
             yield line
 
     def close_input(self) -> None:
@@ -119,4 +140,5 @@ class DriverProcess:
         assert process.stderr is not None
         while chunk := await process.stderr.read(65536):
             self._stderr += chunk
+            self._heard += len(chunk)
             del self._stderr[:-KEPT_BYTES]

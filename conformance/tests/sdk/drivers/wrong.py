@@ -25,6 +25,12 @@ DANCES = {
     "hangs": lambda _: time.sleep(600),
     "crashes": lambda _: sys.exit("I cannot dance"),
     "prints": lambda _: write("dancing"),
+    "half-a-character": lambda seq: write(
+        f'{{"re": {seq}, "error": {{"kind": "unsupported", "message": "\\\\ud800"}}}}'
+    ),
+    "goes-deep": lambda seq: write(f'{{"re": {seq}, "result": {{"a": {"[" * 100_000}{"]" * 100_000}}}}}'),
+    "goes-rather-deep": lambda seq: write(f'{{"re": {seq}, "result": {{"a": {"[" * 300}{"]" * 300}}}}}'),
+    "never-ends-a-line": lambda _: write("x" * (17 << 20)),
     "lies": lambda seq: say(seq, result="danced"),
     "answers-twice": lambda seq: (refuse(seq), refuse(seq)),
 }

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import pytest
 from rochallor_conformance.cli import code_of
-from rochallor_conformance.sdk.check import check_driver
+from rochallor_conformance.sdk.check import CHECKS, check_driver, details, waits
 from rochallor_conformance.sdk.manifest import read_manifest
 from rochallor_conformance.sdk.scaffold import TEMPLATES, languages
 
 FILLED = Path(__file__).parent / "filled"
 TOOLS = {"node": ("node", []), "go": ("go", ["go", "build", "-o", "driver", "."])}
 SDKS = {"node": "sdk.mjs", "go": "sdk.go"}
+CLAIMS = 'capabilities = ["definitions", "instances", "error-details", "retry-after", "worker"]'
 SHORTER_THAN = 100
 
 
@@ -51,10 +52,23 @@ def test_a_filled_driver_passes(tmp_path: Path, lacking, language) -> None:
     folder = prepared(language, tmp_path / "driver", lacking)
     shutil.copy(FILLED / SDKS[language], folder)
     manifest = folder / "driver.toml"
-    manifest.write_text(manifest.read_text().replace("capabilities = []", 'capabilities = ["instances", "worker"]'))
+    manifest.write_text(manifest.read_text().replace("capabilities = []", CLAIMS))
     build(language, folder)
     found = asyncio.run(check_driver(read_manifest(folder)))
     assert [(each.promise, each.problem) for each in found if each.problem != ""] == []
+
+
+def test_a_driver_that_drops_what_errors_know_is_found(tmp_path: Path, lacking) -> None:
+    """A driver that claims details and waits and hands on neither is told both."""
+    folder = prepared("node", tmp_path / "driver", lacking)
+    filled = (FILLED / "sdk.mjs").read_text()
+    (folder / "sdk.mjs").write_text(filled.replace("export const factsOf", "const factsOf"))
+    manifest = folder / "driver.toml"
+    manifest.write_text(manifest.read_text().replace("capabilities = []", CLAIMS))
+    rows = [row for row in CHECKS if row[2] in (details, waits)]
+    found = asyncio.run(check_driver(read_manifest(folder), rows))
+    assert ["without `details`" in (found[0].problem or ""), "without `retryAfterMs`" in (found[1].problem or "")] == [
+        True, True]  # fmt: skip
 
 
 def test_templates_are_short() -> None:

@@ -68,14 +68,14 @@ def test_what_is_claimed_and_absent_fails(broken, judge_sdk, monkeypatch) -> Non
     ("trouble", "words"),
     [
         ("crashes", "the driver ended with 7 without being told to"),
-        ("hangs", "the driver did not answer call within 1 s"),
+        ("hangs", "the driver did not answer call within 5 s"),
         ("prints", "the driver printed a line that is no JSON: 'it works!'"),
     ],
 )
 def test_a_driver_that_breaks_is_named_and_the_run_goes_on(broken, judge_sdk, monkeypatch, trouble, words) -> None:
     """The case in which it broke fails with what it did; the next one gets a new driver and passes."""
     monkeypatch.setenv("SDK_MUTANT", trouble)
-    monkeypatch.setattr("rochallor_conformance.sdk.client.ANSWER_S", 1.0)
+    monkeypatch.setattr("rochallor_conformance.sdk.client.ANSWER_S", 5.0)
     code, report = judge_sdk(broken, "sdk-call-start-and-read", "sdk-call-cancel", "sdk-report-complete")
     statuses = {result["case"]: result["status"] for result in report.results}
     expected = {"sdk-call-start-and-read": "failed", "sdk-call-cancel": "passed", "sdk-report-complete": "passed"}

@@ -23,6 +23,7 @@ EXIT_S = 5.0
 JOB_TYPE = "check-the-driver"
 WORK = {"steps": [{"id": "do", "type": "SERVICE_TASK", "jobType": JOB_TYPE, "nextStep": "end"},
                   {"id": "end", "type": "END"}]}  # fmt: skip
+NO_DEFINITION = {"id": "check", "name": "Check", "steps": [{"id": "a", "name": "A", "type": "WAIT", "nextStep": "b"}]}
 
 
 class Wrong(Exception):
@@ -179,6 +180,24 @@ async def errors(trial: Trial) -> None:
         raise Wrong(f"tells an unknown instance as {told.kind}, not as `not-found`; map the SDK's errors to kinds")
 
 
+async def details(trial: Trial) -> None:
+    await trial.connect()
+    told = await trial.ask("call", client="c", op="uploadDefinition", args={"definition": NO_DEFINITION})
+    if told.error is None or not told.error.get("details"):
+        raise Wrong(f"tells a refused definition as {told.error or told.result}, without `details`; hand on what the "
+                    "SDK's error has of them, or do not claim error-details")  # fmt: skip
+
+
+async def waits(trial: Trial) -> None:
+    await trial.connect()
+    fault = {"fault": "status", "operation": "getInstance", "status": 429, "retry_after_s": 1, "times": None}
+    await trial.stub.plant(fault)
+    told = await trial.ask("call", client="c", op="getInstance", args={"id": "x"})
+    if told.error is None or told.error.get("retryAfterMs") != 1000:  # noqa: PLR2004 - the second that was planted
+        raise Wrong(f"tells a refusal that says to wait for 1 s as {told.error or told.result}, without `retryAfterMs` "
+                    "1000; hand on what the SDK's error has of it, or do not claim retry-after")  # fmt: skip
+
+
 async def worker(trial: Trial) -> None:
     await trial.start()
     await trial.do("worker.stop", id="w", mode="drain")
@@ -289,6 +308,8 @@ CHECKS: tuple[Row, ...] = (
     ("answers an unknown operation with unsupported", ("instances",), unknown_operation),
     ("carries out calls and hands back what REST answers", ("instances",), calls),
     ("tells an SDK's error by its kind", ("instances",), errors),
+    ("hands on the details of an SDK's error", ("definitions", "error-details"), details),
+    ("hands on how long an SDK's error says to wait", ("instances", "retry-after"), waits),
     ("starts and stops a worker", ("worker",), worker),
     ("lets a handler return variables", ("worker",), returns),
     ("lets a handler fail for good", ("worker",), fails),

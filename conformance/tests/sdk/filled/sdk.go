@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"sync"
 	"time"
 )
@@ -15,7 +16,10 @@ const name, version = "tiny", "1"
 
 type client any
 type worker interface{ stop() }
-type engineError struct{ code, message string }
+type engineError struct {
+	code, message string
+	facts         object
+}
 type final struct{ error }
 
 func (e engineError) Error() string { return e.message }
@@ -35,7 +39,14 @@ func send(base, method, path string, body object) (object, error) {
 	said := object{}
 	json.NewDecoder(answer.Body).Decode(&said)
 	if answer.StatusCode >= http.StatusBadRequest {
-		return nil, engineError{said["error"].(string), said["message"].(string)}
+		facts := object{}
+		if details, there := said["details"]; there {
+			facts["details"] = details
+		}
+		if seconds, err := strconv.Atoi(answer.Header.Get("retry-after")); err == nil {
+			facts["retryAfterMs"] = seconds * 1000
+		}
+		return nil, engineError{said["error"].(string), said["message"].(string), facts}
 	}
 	return said, nil
 }
@@ -49,6 +60,9 @@ func get(suffix string) func(client, object) (any, error) {
 }
 
 var operations = map[string]func(c client, args object) (any, error){
+	"uploadDefinition": func(c client, args object) (any, error) {
+		return send(c.(string), "POST", "/v1/definitions", args["definition"].(object))
+	},
 	"getInstance":        get(""),
 	"getInstanceHistory": get("/history"),
 }
@@ -113,4 +127,12 @@ func kindOf(err error) string {
 		return refused.code
 	}
 	return "other"
+}
+
+func factsOf(err error) object {
+	var refused engineError
+	if errors.As(err, &refused) {
+		return refused.facts
+	}
+	return nil
 }

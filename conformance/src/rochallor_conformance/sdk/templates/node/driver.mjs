@@ -78,7 +78,8 @@ async function answer({ seq, command, ...fields }) {
     if (!commands[command]) throw new Refused("unsupported", `there is no command ${command}`);
     say({ re: seq, result: (await commands[command](fields)) ?? {} });
   } catch (error) {
-    say({ re: seq, error: { kind: error.kind ?? sdk.kindOf(error), message: String(error.message) } });
+    const kind = error.kind ?? sdk.kindOf(error);
+    say({ re: seq, error: { kind, message: String(error.message), ...sdk.factsOf?.(error) } });
   }
   if (command === "bye") process.stdout.write("", () => process.exit(0));
 }

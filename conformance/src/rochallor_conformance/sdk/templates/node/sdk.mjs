@@ -27,3 +27,9 @@ export function failure(message, wanted) {
 export function kindOf(error) {
   return "other";
 }
+
+// What else an error of the SDK knows: retryAfterMs, how long the engine asked to wait, and details, the engine's list of
+// what is wrong. Claim retry-after and error-details when they arrive; what is undefined is left out.
+export function factsOf(error) {
+  return { retryAfterMs: error.retryAfterMs, details: error.details };
+}

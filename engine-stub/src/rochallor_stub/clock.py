@@ -11,11 +11,31 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from random import Random
 
+from rochallor_stub.errors import StubError
+
 START_MS = 1_767_225_600_000
 """2026-01-01T00:00:00Z: a stub's first moment, unless it is told another one."""
 
+FIRST_MS, LAST_MS = -62_135_596_800_000, 253_370_764_799_999
+"""Between these the clock may be. The last year that a date can have is left for what is due after the last moment."""
+MOST_SECONDS = (LAST_MS - FIRST_MS) / 1000
+REACH = "it goes from 0001-01-01 to 9998-12-31"
 _ID_BITS = 80
 _drawer: ContextVar[str] = ContextVar("drawer", default="")
+
+
+def milliseconds(seconds: float) -> int:
+    """Return a distance in time in ms; raises `StubError` when no two moments are so far apart."""
+    if not abs(seconds) <= MOST_SECONDS:
+        raise StubError(f"{seconds:g} s is longer than all the time that the stub's clock has; {REACH}")
+    return round(seconds * 1000)
+
+
+def reachable(at_ms: int) -> int:
+    """Return a moment; raises `StubError` when the clock cannot be there."""
+    if not FIRST_MS <= at_ms <= LAST_MS:
+        raise StubError(f"the stub's clock cannot go there: {REACH}; go a shorter way")
+    return at_ms
 
 
 class VirtualClock:

@@ -15,6 +15,7 @@ import msgspec
 from rochallor.transports.grpc.rpcs import RPCS, STREAMS
 from rochallor.transports.rest.routes import ROUTES
 
+from rochallor_stub.clock import MOST_SECONDS, milliseconds
 from rochallor_stub.errors import StubError
 from rochallor_stub.messages import Request
 
@@ -34,6 +35,8 @@ FAULTS: dict[str, str] = {
 """What each fault does."""
 
 OPERATIONS = frozenset({route.operation for route in ROUTES} | {n[0].lower() + n[1:] for n in (*RPCS, *STREAMS)})
+STATUSES = range(200, 600)
+"""What an answer can have; 1xx are no answers."""
 Name = Literal[
     "delay",
     "drop_before",
@@ -71,11 +74,18 @@ class Fault(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     retry_after_s: int | None = None
 
     def check(self) -> None:
-        """Raise `StubError` when it could never meet anything."""
+        """Raise `StubError` when it could never meet anything, or could not be carried out."""
         if self.operation is not None and self.operation not in OPERATIONS:
             raise StubError(f"no operation is called {self.operation!r}; there are {', '.join(sorted(OPERATIONS))}")
         if self.nth < 1 or (self.times is not None and self.times < 1):
             raise StubError("nth and times count from 1; leave times out (None) for every exchange from the nth on")
+        milliseconds(self.seconds)
+        if self.seconds < 0 and self.fault != "clock_jump":
+            raise StubError(f"seconds is {self.seconds:g}; nothing waits less than 0 s, only a clock_jump goes back")
+        if self.status not in STATUSES:
+            raise StubError(f"status is {self.status}; an answer's is {STATUSES[0]} to {STATUSES[-1]}")
+        if self.retry_after_s is not None and not 0 <= self.retry_after_s <= MOST_SECONDS:
+            raise StubError(f"retry_after_s is {self.retry_after_s}; seconds to wait are 0 or more, and not for ever")
 
     def fits(self, request: Request, job_types: frozenset[str]) -> bool:
         """Tell whether an exchange looks like what this fault waits for."""

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from rochallor_stub import scripted
 from rochallor_stub.activity import Activity
-from rochallor_stub.clock import VirtualClock, drawing
+from rochallor_stub.clock import VirtualClock, drawing, milliseconds
 from rochallor_stub.faults import Fault, Faults
 from rochallor_stub.journal import ANSWERED, CUT, DROPPED, GONE, Exchange, Journal
 from rochallor_stub.messages import REST, Reply, Request
@@ -91,7 +91,7 @@ class Front:
         for fault in faults:
             if fault.fault == "clock_jump":
                 with self._activity.wait():
-                    await self._timekeeper.jump(round(fault.seconds * 1_000))
+                    await self._timekeeper.jump(milliseconds(fault.seconds))
             elif fault.fault == "delay" and not fault.after:
                 await self._pause(fault)
 
@@ -141,7 +141,7 @@ class Front:
             with self._activity.wait():
                 await asyncio.sleep(fault.seconds)
         else:
-            await self._timekeeper.sleep(round(fault.seconds * 1_000))
+            await self._timekeeper.sleep(milliseconds(fault.seconds))
 
     async def _expire(self, jobs: tuple[str, ...]) -> None:
         for job_id in jobs:

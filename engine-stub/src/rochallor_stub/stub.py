@@ -18,7 +18,7 @@ from rochallor.shell.settings import Settings
 from rochallor.shell.views import moment
 
 from rochallor_stub.activity import Activity
-from rochallor_stub.clock import START_MS, VirtualClock
+from rochallor_stub.clock import START_MS, VirtualClock, milliseconds
 from rochallor_stub.control import Control
 from rochallor_stub.doors import GrpcDoor, HttpDoor
 from rochallor_stub.errors import StubError
@@ -135,11 +135,11 @@ class AsyncEngineStub:
         """Let virtual time pass; when this returns, all that fell due has happened, each thing at its own moment."""
         if seconds < 0:
             raise StubError("time does not pass backwards; jump(seconds) sets the clock back")
-        await self._timekeeper.advance(round(seconds * _MS))
+        await self._timekeeper.advance(milliseconds(seconds))
 
     async def jump(self, seconds: float) -> None:
         """Set the clock forward or back in one go, as when an administrator corrects it."""
-        await self._timekeeper.jump(round(seconds * _MS))
+        await self._timekeeper.jump(milliseconds(seconds))
 
     async def expire_lease(self, job_id: str) -> bool:
         """Let a job's lease run out now: it goes back to the queue. False when nobody holds it."""

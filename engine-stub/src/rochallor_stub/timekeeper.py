@@ -28,7 +28,7 @@ from rochallor.ports import Store
 from rochallor.shell.engine import Engine
 
 from rochallor_stub.activity import Activity
-from rochallor_stub.clock import VirtualClock
+from rochallor_stub.clock import VirtualClock, reachable
 from rochallor_stub.errors import StubError
 from rochallor_stub.waits import VirtualWaits
 
@@ -56,7 +56,7 @@ class Timekeeper:
     async def advance(self, ms: int) -> None:
         """Let `ms` pass, and all that falls due in it happen, in order."""
         async with self._turn:
-            target_ms = self._clock.at_ms + ms
+            target_ms = reachable(self._clock.at_ms + ms)
             await self._settle()
             while (at_ms := await self.next_due_ms()) is not None and at_ms < target_ms:
                 await self._pass_to(at_ms)
@@ -66,8 +66,9 @@ class Timekeeper:
     async def jump(self, ms: int) -> None:
         """Set the clock forward or back; what has become due then is due together."""
         async with self._turn:
+            target_ms = reachable(self._clock.at_ms + ms)
             await self._settle()
-            await self._leap_to(self._clock.at_ms + ms)
+            await self._leap_to(target_ms)
         self._activity.changed()
 
     async def sleep(self, ms: int) -> None:

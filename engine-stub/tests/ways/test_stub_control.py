@@ -131,3 +131,43 @@ def test_the_plugin_costs_nothing_until_it_is_used() -> None:
     code = "import sys, rochallor_stub.pytest_plugin as p; print({'grpc', 'uvicorn', 'rochallor'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
+
+
+@pytest.mark.parametrize(
+    ("call", "seconds"),
+    [("advance", 1e12), ("advance", 1e300), ("jump", 1e18), ("jump", -1e18), ("jump", -1e11)],
+)
+def test_the_clock_stays_where_dates_are(user: Any, call: str, seconds: float) -> None:
+    """A time outside of the calendar is refused with a sentence, and nothing is the worse for it."""
+    answer = user.http.post(f"{user.stub.url}/__stub/{call}", json={"seconds": seconds})
+    assert answer.status_code == 400
+    assert "it goes from 0001-01-01 to 9998-12-31" in answer.json()["message"]
+    assert user.control("GET", "now")["now"] == "2026-01-01T00:00:00.000Z"
+    user.upload()
+    assert user.start()
+
+
+@pytest.mark.parametrize("seconds", [251_600_000_000, -63_900_000_000])
+def test_at_the_ends_of_its_time_the_stub_still_works(user: Any, seconds: float) -> None:
+    """Leases and timers have dates as long as the clock has one."""
+    user.control("POST", "jump", {"seconds": seconds})
+    user.upload()
+    user.start()
+    assert len(user.poll(maxJobs=1)) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        ({"fault": "status", "status": 1000}, "status is 1000; an answer's is 200 to 599"),
+        ({"fault": "status", "status": 101}, "status is 101"),
+        ({"fault": "status", "retry_after_s": -3}, "retry_after_s is -3; seconds to wait are 0 or more"),
+        ({"fault": "delay", "seconds": -1}, "nothing waits less than 0 s, only a clock_jump goes back"),
+        ({"fault": "clock_jump", "seconds": 1e18}, "is longer than all the time that the stub's clock has"),
+    ],
+)
+def test_a_fault_that_cannot_be_carried_out_is_refused(user: Any, fault: dict[str, Any], words: str) -> None:
+    """It is said when it is planted, not when it is met; none of a list is planted then."""
+    answer = user.http.post(user.stub.url + "/__stub/faults", json=[{"fault": "clock_jump", "seconds": -60}, fault])
+    assert (answer.status_code, words in answer.json()["message"]) == (400, True)
+    assert user.control("GET", "faults") == {"faults": []}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from contextlib import suppress
 from typing import Any
@@ -76,6 +77,7 @@ def record(*entries: Sent, **more: Any) -> Record:
     return Record(**{"sent": list(entries), "jobs": [], "rooms": {"w": 1}, "stderr": "", **more})
 
 
+BEARER = f"bearer sha256:{hashlib.sha256(b's3').hexdigest()[:12]}"
 FAILED = {"status": "UNAVAILABLE"}
 JOB = {"event": "job", "worker": "w", "token": "1", "job": {"id": "j"}}
 
@@ -94,6 +96,10 @@ JOB = {"event": "job", "worker": "w", "token": "1", "job": {"id": "j"}}
         ("handlers", record(), record(jobs=[JOB]), "which the engine did not hand out"),
         ("logs", record(poll(), stderr="job j"), record(poll(), stderr="took lease-of-j"), "a lease token is in"),
         ("logs", record(secrets=["s3"]), record(secrets=["s3"], stderr="Bearer s3"), "the bearer token is in the log"),
+        ("bearers", record(sent(credentials=BEARER), secrets=["s3"]), record(sent(), secrets=["s3"]),
+         "completeJob was sent without authorization"),
+        ("bearers", record(sent()), record(sent(credentials=BEARER.removeprefix("bearer ")), secrets=["s3"]),
+         f"not {BEARER}"),
     ],
 )  # fmt: skip
 def test_an_oracle_tells_good_from_bad(name, good, bad, words) -> None:

@@ -1,11 +1,13 @@
 """The journal: every exchange with a client, in the order of arrival, as it went over the wire.
 
-What proves who the caller is does not get in: the value of such a header is replaced. Lease tokens stay, because which
-lease a report names is what a journal is read for.
+What proves who the caller is does not get in: the value of such a header is replaced, and a short digest of what was in
+`authorization` tells only whether it was the one that somebody knows. Lease tokens stay, because which lease a report
+names is what a journal is read for.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, overload
@@ -17,6 +19,9 @@ from rochallor_stub.messages import Headers, Reply, Request
 
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie", "x-api-key"})
 REDACTED = "[redacted]"
+SCHEMES = frozenset({"basic", "bearer", "digest", "negotiate"})
+"""Words that may stand before a credential and are no part of it."""
+DIGEST_LENGTH = 12
 
 UNDER_WAY, ANSWERED, DROPPED, CUT, GONE = "under-way", "answered", "dropped", "cut", "gone"
 """What became of an exchange. `gone`: the client did not wait for its answer."""
@@ -27,7 +32,8 @@ class Exchange(msgspec.Struct, kw_only=True, rename="camel"):
 
     `status` is an HTTP status or the name of a gRPC one. Of an exchange that was dropped or cut, `status` and
     `response` are what the client should have got; both are None when the engine never saw the request.
-    `request_body` and `response_body` are the bytes; a stream's parts follow each other in `response_body`.
+    `credentials` is what `credentials_in` makes of the request. `request_body` and `response_body` are the bytes; a
+    stream's parts follow each other in `response_body`.
     """
 
     number: int
@@ -46,6 +52,7 @@ class Exchange(msgspec.Struct, kw_only=True, rename="camel"):
     answered_at_ms: int | None = None
     request_body: bytes = b""
     response_body: bytes = b""
+    credentials: str = ""
 
     @property
     def at(self) -> str:
@@ -130,6 +137,7 @@ class Journal(Sequence[Exchange]):
             request_headers=redacted(request.headers),
             request=request.read(),
             request_body=request.body,
+            credentials=credentials_in(request.headers),
         )
         self._entries.append(entry)
         return entry
@@ -138,3 +146,15 @@ class Journal(Sequence[Exchange]):
 def redacted(headers: Headers) -> Headers:
     """Return headers without what proves who the caller is."""
     return tuple((name, REDACTED if name.lower() in SECRET_HEADERS else value) for name, value in headers)
+
+
+def credentials_in(headers: Headers) -> str:
+    """Return scheme and digest of each `authorization`, `bearer sha256:0123456789ab` for example; "" without any."""
+    return ", ".join(_digest(value) for name, value in headers if name.lower() == "authorization")
+
+
+def _digest(value: str) -> str:
+    scheme, _, secret = value.partition(" ")
+    if scheme.lower() not in SCHEMES:
+        scheme, secret = "", value
+    return f"{scheme.lower()} sha256:{hashlib.sha256(secret.encode()).hexdigest()[:DIGEST_LENGTH]}".lstrip()

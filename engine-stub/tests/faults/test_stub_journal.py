@@ -56,6 +56,24 @@ def test_no_credential_is_written_down(user: Any) -> None:
     assert ("authorization", "[redacted]") in user.stub.journal[0].request_headers
 
 
+@pytest.mark.parametrize(
+    ("value", "credentials"),
+    [
+        ("Bearer hush-hush", "bearer sha256:fbdc077454d7"),
+        ("bearer hush-hush", "bearer sha256:fbdc077454d7"),
+        ("hush-hush", "sha256:fbdc077454d7"),
+        ("Bearer undefined", "bearer sha256:eb045d78d273"),
+    ],
+)
+def test_a_credential_is_told_by_its_scheme_and_a_digest(user: Any, value: str, credentials: str) -> None:
+    """Who knows a token can tell whether it was sent, as a bearer token or bare; nobody can read it."""
+    user.stub.journal.clear()
+    user.call("GET", "/healthz", headers={"Authorization": value})
+    user.call("GET", "/healthz")
+    assert [entry.credentials for entry in user.stub.journal] == [credentials, ""]
+    assert value.encode() not in user.stub.journal.ndjson()
+
+
 def test_ndjson_has_one_exchange_per_line(user: Any) -> None:
     """Lines are numbered objects in order of arrival."""
     user.upload()

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from collections.abc import Callable, Iterator
 from itertools import pairwise
@@ -106,12 +107,23 @@ def logs(record: Record) -> Iterator[str]:
             yield f"{name} is in the log: {line.replace(secret, '…')[:200]}"
 
 
+def bearers(record: Record) -> Iterator[str]:
+    """A client that was given a bearer token sends it with every request, and as one."""
+    for token in record.secrets:
+        right = f"bearer sha256:{hashlib.sha256(token.encode()).hexdigest()[:12]}"
+        for each in record.sent:
+            if each.credentials != right:
+                what = f"with {each.credentials}, not {right}" if each.credentials else "without authorization"
+                yield f"{each.target} was sent {what}; each request of a client carries Bearer and its token"
+
+
 ORACLES: dict[str, Callable[[Record], Iterator[str]]] = {
     "shapes": shapes,
     "claims": claims,
     "reports": reports,
     "handlers": handlers,
     "logs": logs,
+    "bearers": bearers,
 }
 
 

@@ -33,6 +33,7 @@ class Sent(msgspec.Struct, kw_only=True, frozen=True):
     response: Any
     outcome: str
     faults: list[str]
+    credentials: str = ""
 
     @property
     def is_ok(self) -> bool:
@@ -86,6 +87,7 @@ def _sent(entry: Json) -> Sent:
         response=entry["response"],
         outcome=entry["outcome"],
         faults=list(entry["faults"]),
+        credentials=entry["credentials"],
     )
 
 

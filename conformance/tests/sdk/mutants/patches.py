@@ -8,6 +8,8 @@ import inspect
 import logging
 import os
 import threading
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from itertools import count
 
@@ -16,6 +18,7 @@ from workflow_sdk.client import rest_answers
 from workflow_sdk.client.async_base import AsyncBaseEngineClient
 from workflow_sdk.client.async_grpc import AsyncGrpcEngineClient
 from workflow_sdk.client.async_rest import AsyncRestEngineClient
+from workflow_sdk.client.auth import Bearer
 from workflow_sdk.client.base import BaseEngineClient
 from workflow_sdk.client.grpc import GrpcEngineClient
 from workflow_sdk.client.rest import RestEngineClient
@@ -260,6 +263,23 @@ def swallows_errors():
     wrap(rest_answers, "_body", around)
 
 
+def forgets_its_token():
+    def bare(client, operation):
+        if operation.name in {"poll_jobs", "complete_job"}:
+            return client
+        other = copy(client)
+        other._settings = replace(client._settings, bearer=Bearer(None))
+        return other
+
+    async def around(original, self, operation, args):
+        return await original(bare(self, operation), operation, args)
+
+    for client in (RestEngineClient, GrpcEngineClient):
+        wrap(client, "_call", lambda original, self, operation, args: original(bare(self, operation), operation, args))
+    for client in (AsyncRestEngineClient, AsyncGrpcEngineClient):
+        wrap(client, "_call", around)
+
+
 def loses_items():
     wrap(BaseEngineClient, "_list", lambda original, self, name, **args: (
         [] if name.startswith("get_") else original(self, name, **args)
@@ -284,6 +304,7 @@ PATCHES = {
     "errors-without-kind": errors_without_kind,
     "fails-on-lost-acknowledgement": lambda: (
         rules(complete=lambda *_: False), fail_after(lambda error: getattr(error, "status_code", 0) in (0, 200, 503))),
+    "forgets-its-bearer-token": forgets_its_token,
     "forgets-results": forgets_results,
     "job-without-facts": job_without_facts,
     "loses-items": loses_items,

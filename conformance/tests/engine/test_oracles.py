@@ -117,6 +117,15 @@ def test_an_answer_of_a_wrong_shape_is_told_and_no_crash() -> None:
     assert any(name == "wire" and "'status' is a required property" in sentence for name, sentence in found)
 
 
+@pytest.mark.parametrize(("etag", "noticed"), [('"2"', False), ('"1"', True), ("2", True), ('W/"2"', True)])
+def test_an_etag_that_is_not_the_revision_is_noticed(etag: str, noticed) -> None:
+    """An answer that has an ETag and a revision says the same with both."""
+    scene = _scene(("getInstance", INSTANCE))
+    scene.exchanges[0].response_headers["etag"] = etag
+    found = [sentence for name, sentence in findings(scene) if name == "wire"]
+    assert any("the ETag is the revision in quotes" in sentence for sentence in found) is noticed
+
+
 def test_an_engine_of_the_base_contract_may_lack_what_is_ours() -> None:
     """Without our additions nothing of ours is asked for."""
     assert list(findings(_scene(("getInstance", WITHOUT_REVISION), base_only=True))) == []

@@ -107,6 +107,7 @@ PATCHES: Final[dict[str, Patch]] = {
     ),
     "etag-missing": (Edit("transports.rest.answers", '((b"etag", b\'"%d"\' % view.revision),)', "()"),),
     "etag-missing+stuck": (Edit("shell.answers", "revision=instance.revision", "revision=1"),),
+    "etag-missing+same": (Edit("transports.rest.answers", "b'\"%d\"' % view.revision", "b'\"1\"'"),),
     "if-match-ignored": (
         Edit(
             "core.lifecycle", "if expected is not None and expected != instance.revision and not allowed:", "if False:"

@@ -60,6 +60,7 @@ def _over_rest(exchange: Exchange, scene: Scene) -> Iterator[str]:
             yield from _refusal(exchange)
         return
     operation = operations()[exchange.operation]
+    yield from _etag(exchange)
     if exchange.status not in operation.answers:
         yield f"has status {exchange.status}, which {exchange.operation} does not document"
     elif exchange.status >= REFUSED_FROM:
@@ -68,6 +69,13 @@ def _over_rest(exchange: Exchange, scene: Scene) -> Iterator[str]:
         yield from shape_problems(pointer, exchange.response, base_only=scene.base_only)
     elif exchange.response is not None and not operation.is_stream:
         yield f"has a body, and {exchange.operation} {exchange.status} has none"
+
+
+def _etag(exchange: Exchange) -> Iterator[str]:
+    etag = exchange.response_headers.get("etag")
+    revision = exchange.response.get("revision") if isinstance(exchange.response, dict) else None
+    if etag is not None and revision is not None and etag != f'"{revision}"':
+        yield f"has the ETag {etag} and the revision {revision}; the ETag is the revision in quotes"
 
 
 def _refusal(exchange: Exchange) -> Iterator[str]:

@@ -118,6 +118,14 @@ def test_a_failure_tells_the_whole_story(broken, judge_sdk, monkeypatch, capsys)
     assert "SDK-REP-008" in capsys.readouterr().out
 
 
+def test_a_failure_says_how_long_was_waited(broken, judge_sdk, monkeypatch) -> None:
+    """What did not come in time is told with the time it had."""
+    monkeypatch.setenv("SDK_MUTANT", "no-acknowledgement-retry")
+    code, report = judge_sdk(broken, "sdk-report-again-when-unavailable")
+    assert code == 1
+    assert " within 5 s requests " in report.failures[0]["failure"]["message"]
+
+
 def test_a_driver_that_is_not_there_is_the_runs_trouble(tmp_path: Path) -> None:
     """A driver that cannot be started is no verdict about an SDK: the play is broken, the exit code 3."""
     (tmp_path / "driver.toml").write_text(

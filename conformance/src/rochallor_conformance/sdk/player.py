@@ -224,7 +224,8 @@ class _Play:
             if found is None and wanted is not msgspec.UNSET:
                 found = differs(wanted, sent, "requests")
             if found is None or asyncio.get_running_loop().time() >= ends_at:
-                return self._judge(found, step.wire or "")
+                within = f" within {step.until.within_ms / 1000:g} s" if step.until else ""
+                return self._judge(found, f"{step.wire}{within}")
             await asyncio.sleep(LOOK_EVERY_S)
 
     async def _of(self, operation: str) -> list[Sent]:

@@ -329,6 +329,11 @@ class Store(Protocol):
         ...
 
     @property
+    def unique_keys(self) -> bool:
+        """Whether an instance in flight holds its business key; else keys are labels."""
+        ...
+
+    @property
     def claims_apart(self) -> bool:
         """Whether a claim and a transaction can be at work at the same time.
 

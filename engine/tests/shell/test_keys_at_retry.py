@@ -6,6 +6,7 @@ import asyncio
 
 import pytest
 from rochallor.core.errors import BusinessKeyInUse
+from rochallor.stores.memory import MemoryStore
 
 ROUTE = {
     "id": "route",
@@ -53,6 +54,15 @@ async def test_a_key_whose_holder_ends_in_the_same_batch_is_free(house):
     )
     assert retried.status == "WAITING"
     assert isinstance(refused, BusinessKeyInUse)
+
+
+async def test_keys_that_are_labels_may_meet_in_a_batch(houses):
+    """Whoever starts or comes back with them."""
+    house = await houses(MemoryStore(unique_keys=False))
+    await house.upload(ROUTE, ASK, END)
+    failed = await start(house, "none")
+    answers = await asyncio.gather(start(house, "wait"), start(house, "wait"), retry(house, failed, "wait"))
+    assert answers[2].status == "WAITING"
 
 
 async def test_a_key_that_nobody_holds_is_taken_again(house):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from rochallor.core.errors import BadRequest, InternalError, TooManyRequests, Unavailable
+from rochallor.core.errors import BadRequest, Conflict, InternalError, TooManyRequests, Unavailable, WorkflowError
 from rochallor.shell.requests import JobCompleted, JobOutcome, Poll, Report
 from rochallor.shell.work import Do
 
@@ -27,25 +27,37 @@ def report(jobs):
 
 
 def failing(monkeypatch, job, error):
-    """Let the report about one job end in an error."""
+    """Let the report about one job, or each, end in an error."""
     perform = Do.perform
 
     async def fails(self, desk):
-        if self.command.instance_id == job.instance_id:
+        if job is None or self.command.instance_id == job.instance_id:
             raise error
         return await perform(self, desk)
 
     monkeypatch.setattr(Do, "perform", fails)
 
 
-@pytest.mark.parametrize("error", [InternalError("a bug"), BadRequest("no"), ZeroDivisionError()])
-async def test_one_that_ends_in_an_error_does_not_touch_the_others(house, monkeypatch, error):
+async def test_one_that_is_refused_does_not_touch_the_others(house, monkeypatch):
     """It is rejected with the reason; the others count, and the jobs polled along are handed out."""
     jobs = await house.poll("work", max_jobs=2)
-    failing(monkeypatch, jobs[0], error)
+    failing(monkeypatch, jobs[0], BadRequest("no"))
     answer = await house.engine.report_jobs(report(jobs), default_max_jobs=10)
     assert [result.status for result in answer.results] == ["REJECTED", "ACCEPTED"]
     assert answer.results[0].message
+    assert len(answer.jobs) == 1
+
+
+@pytest.mark.parametrize("error", [InternalError("a bug"), ZeroDivisionError(), Conflict("lost a race")])
+async def test_one_that_ends_by_no_fault_of_its_own_is_not_rejected(house, monkeypatch, error):
+    """Its worker would drop a finished result. The call fails and is made again; what the others did counts."""
+    jobs = await house.poll("work", max_jobs=2)
+    with monkeypatch.context() as broken:
+        failing(broken, jobs[0], error)
+        with pytest.raises(InternalError if isinstance(error, ZeroDivisionError) else type(error)):
+            await house.engine.report_jobs(report(jobs), default_max_jobs=10)
+    answer = await house.engine.report_jobs(report(jobs), default_max_jobs=10)
+    assert [result.status for result in answer.results] == ["ACCEPTED", "STALE"]
     assert len(answer.jobs) == 1
 
 
@@ -92,7 +104,7 @@ async def test_a_poll_that_fails_leaves_no_outcome_unheard(house, monkeypatch):
     """The call fails, and its outcomes are not left behind as errors that nobody has looked at."""
     enqueue, answers = house.engine.executor.enqueue, []
     jobs = await house.poll("work", max_jobs=2)
-    failing(monkeypatch, jobs[0], InternalError("a bug"))
+    failing(monkeypatch, None, InternalError("a bug"))
 
     def noted(work):
         answers.append(enqueue(work))
@@ -103,7 +115,7 @@ async def test_a_poll_that_fails_leaves_no_outcome_unheard(house, monkeypatch):
 
     monkeypatch.setattr(house.engine.executor, "enqueue", noted)
     monkeypatch.setattr(house.engine.executor.polls, "claim", refused)
-    with pytest.raises(Unavailable):
+    with pytest.raises(WorkflowError):
         await house.engine.report_jobs(report(jobs), default_max_jobs=10)
     await asyncio.wait(answers)
     assert [answer._log_traceback for answer in answers] == [False, False]  # by this asyncio knows

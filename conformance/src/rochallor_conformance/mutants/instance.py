@@ -151,7 +151,7 @@ history = _renamed
         Edit("stores.projections", "if not batch.unique_keys or after.business_key is None:", "if after.id:"),
     ),
     "key-not-unique": (
-        Edit("stores.memory.store", "self._unique_keys = unique_keys", "self._unique_keys = False"),
+        Edit("stores.memory.store", "self.unique_keys = unique_keys", "self.unique_keys = False"),
         Edit(LIFECYCLE, "if key is not None and context.key_holder is not None:", "if False:"),
     ),
     "chain-first-version": (
@@ -244,7 +244,7 @@ history = _renamed
         ),
     ),
     "settings-ignored+keys": (
-        Edit("stores.memory.store", "self._unique_keys = unique_keys", "self._unique_keys = True"),
+        Edit("stores.memory.store", "self.unique_keys = unique_keys", "self.unique_keys = True"),
     ),
     "settings-ignored+audit": (
         Edit(

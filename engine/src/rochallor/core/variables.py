@@ -17,6 +17,11 @@ from rochallor.core.errors import BadRequest, PayloadTooLarge
 
 Variables = dict[str, Raw]
 
+
+class TooDeep(Exception):
+    """A value nests deeper than variables may."""
+
+
 EXACT_DOUBLE = 2**53
 """Whole doubles below this are integers; above, a double no longer tells neighbours apart."""
 
@@ -71,13 +76,14 @@ def normalise(value: object) -> object:
 
 
 def raw_of(value: object) -> Raw:
-    """Return a computed value (of an expression or a table) as it is stored."""
-    return Raw(_encode(normalise(value)))
+    """Return a computed value (of an expression or a table) as it is stored.
 
-
-def too_deep(value: Raw) -> bool:
-    """Tell whether a value, in the map that is a level itself, nests past the limit."""
-    return _deep(b'{"":%b}' % bytes(value))
+    Raises `TooDeep` where it would nest deeper than a caller's may, in the map that is a level itself.
+    """
+    data = _encode(normalise(value))
+    if data.count(b"[") + data.count(b"{") >= MAX_DEPTH and _depth(value) >= MAX_DEPTH:
+        raise TooDeep
+    return Raw(data)
 
 
 def encode_variables(variables: Variables) -> bytes:

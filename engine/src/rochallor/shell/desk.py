@@ -57,6 +57,7 @@ class Desk:
         definitions: Definitions,
         rules: Rules,
         moment: Moment,
+        unique_keys: bool,
     ) -> None:
         self.tx = tx
         self.loaded = loaded
@@ -71,6 +72,7 @@ class Desk:
         self._entropy = moment.entropy
         self._definitions = definitions
         self._rules = rules
+        self._unique_keys = unique_keys
 
     async def do(self, command: Command) -> Outcome:
         """Do one command on an existing instance; raises `WorkflowError`."""
@@ -139,7 +141,8 @@ class Desk:
 
     def _track_key(self, after: Instance, key: tuple[str, str]) -> None:
         if not after.status.terminal:
-            self.loaded.keys[key] = after.id
+            if self._unique_keys:
+                self.loaded.keys[key] = after.id
         else:
             self.released.add(after.definition_id)
             if self.loaded.keys.get(key) == after.id:

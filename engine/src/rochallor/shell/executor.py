@@ -256,7 +256,8 @@ class Executor:
         loaded.leases.update(recalled.leases)
         moment = Moment(now_ms, self._entropy.bits(64))
         rules = self._settings.rules
-        desk = Desk(tx, loaded, definitions=self._definitions, rules=rules, moment=moment)
+        unique_keys = self._store.unique_keys
+        desk = Desk(tx, loaded, definitions=self._definitions, rules=rules, moment=moment, unique_keys=unique_keys)
         desk.step = self.step
         return desk
 

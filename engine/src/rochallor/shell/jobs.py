@@ -10,7 +10,15 @@ from msgspec import Raw
 
 from rochallor.access import ANYBODY, Caller
 from rochallor.core import commands as cmd
-from rochallor.core.errors import BadRequest, NotFound, TooManyRequests, Unavailable, WorkflowError
+from rochallor.core.errors import (
+    BadRequest,
+    Conflict,
+    InternalError,
+    NotFound,
+    TooManyRequests,
+    Unavailable,
+    WorkflowError,
+)
 from rochallor.core.ids import JobRef, parse_job_id
 from rochallor.core.machine import Outcome
 from rochallor.core.reports import Verdict
@@ -32,6 +40,10 @@ T = TypeVar("T")
 def passed_on(claimed: ClaimedJob) -> str | None:
     """Return the starter's traceparent: an engine that makes no spans of its own stands in nobody's way."""
     return claimed.traceparent
+
+
+NOT_ITS_FAULT = (Unavailable, TooManyRequests, InternalError, Conflict)
+"""How an outcome may end that is right in itself: its worker has to send it again, and must not be told to drop it."""
 
 
 class JobDesk:
@@ -189,7 +201,7 @@ class JobDesk:
         for entry in pending:
             try:
                 results.append(await self._result(entry))
-            except (Unavailable, TooManyRequests) as error:
+            except NOT_ITS_FAULT as error:
                 passing = error
         if passing is not None:
             raise passing
@@ -201,7 +213,7 @@ class JobDesk:
         job_id = pending.job_id
         try:
             answer = await pending.answer
-        except (Unavailable, TooManyRequests):
+        except NOT_ITS_FAULT:
             raise
         except WorkflowError as error:
             return OutcomeResult(job_id=job_id, status="REJECTED", message=error.message)

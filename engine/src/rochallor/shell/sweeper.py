@@ -7,7 +7,9 @@ What is due becomes commands like anybody's; the machine decides whether they st
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
 
 import structlog
 
@@ -18,7 +20,7 @@ from rochallor.ports import Clock, Due, Entropy, Store
 from rochallor.shell.desk import Desk
 from rochallor.shell.executor import Executor
 from rochallor.shell.metrics import Metrics
-from rochallor.shell.work import Chain, Do, Ripen, chained
+from rochallor.shell.work import Chain, Do, Ripen, Work, chained
 
 log = structlog.get_logger("rochallor.sweeper")
 
@@ -27,6 +29,9 @@ _RETRY_S = 1.0
 _STUCK_MS = 5_000
 _LOOK_MS = 1_000
 _PASSING = (Unavailable, TooManyRequests)
+
+Thing = tuple[object, ...]
+Make = Callable[["Sweeper"], Work[Any]]
 
 
 class Sweeper:
@@ -50,7 +55,8 @@ class Sweeper:
         self._longest_sleep_ms = longest_sleep_ms
         self._next_ms: int | None = None
         self._sooner = asyncio.Event()
-        self._chains: set[asyncio.Task[None]] = set()
+        self._chains: set[asyncio.Task[bool]] = set()
+        self._stuck: dict[Thing, int] = {}
         executor.after_commit.append(self._note)
         executor.polls.after_claim.append(self._plan)
 
@@ -70,34 +76,39 @@ class Sweeper:
                 await self._sleep()
 
     async def sweep(self) -> None:
-        """Do all that is due now."""
-        done: Due | None = None
+        """Do all that is due now. What is due still after that is stuck, and left alone for a while."""
+        tried: set[Thing] = set()
+        limit = _AT_ONCE
         while True:
-            due = await self._store.due(self._clock.now_ms(), _AT_ONCE)
+            now_ms = self._clock.now_ms()
+            due = await self._store.due(now_ms, limit)
             self._next_ms = due.next_at_ms
-            if not (due.timers or due.leases or due.chains or due.ripe):
+            things = _things(due)
+            cut_off = limit in {len(due.timers), len(due.leases), len(due.chains)}
+            self._note_stuck(tried & things.keys(), now_ms)
+            if not cut_off:
+                self._stuck = {thing: at_ms for thing, at_ms in self._stuck.items() if thing in things}
+            tried = {thing for thing in things if self._stuck.get(thing, now_ms) <= now_ms}
+            if tried:
+                await self._do({thing: things[thing] for thing in things if thing in tried})
+            elif cut_off:
+                limit *= 2  # what is behind all that is stuck
+            else:
+                self._next_ms = min(
+                    [*self._stuck.values(), *([] if due.next_at_ms is None else [due.next_at_ms])], default=None
+                )
                 return
-            if due == done:
-                log.error("what is due does not go away; `rochallor doctor` shows why", due=due)
-                self._next_ms = _soonest(due.next_at_ms, self._clock.now_ms())
-                return
-            await self._do(due)
-            done = due
 
-    async def _do(self, due: Due) -> None:
-        work: list[Awaitable[object]] = [
-            *(
-                self._executor.submit(Do(cmd.FireTimer(instance_id=i, seq=seq, index=n, actor=cmd.SYSTEM)))
-                for i, seq, n in due.timers
-            ),
-            *(self._executor.submit(Do(_expiry(job))) for job in due.leases),
-            *(self.start_chain(*chain) for chain in due.chains),
-        ]
-        if due.ripe:
-            work.append(self._executor.submit(Ripen()))
-        things = [*due.timers, *due.leases, *due.chains, "what is ripe"]
+    def _note_stuck(self, stuck: set[Thing], now_ms: int) -> None:
+        if stuck:
+            some = sorted(map(str, stuck))[:3]
+            log.error("what is due does not go away; `rochallor doctor` shows why", count=len(stuck), some=some)
+            self._stuck.update(dict.fromkeys(stuck, now_ms + _STUCK_MS))
+
+    async def _do(self, things: Mapping[Thing, Make]) -> None:
+        submitted = [self._executor.submit(make(self)) for make in things.values()]
         passing = None
-        for thing, result in zip(things, await asyncio.gather(*work, return_exceptions=True), strict=False):
+        for thing, result in zip(things, await asyncio.gather(*submitted, return_exceptions=True), strict=True):
             if isinstance(result, _PASSING):
                 passing = result
             elif isinstance(result, WorkflowError):
@@ -107,10 +118,9 @@ class Sweeper:
         if passing is not None:
             raise passing
 
-    async def start_chain(self, parent_id: str, target: str, key: str | None) -> None:
-        """Start the next workflow of a parent, or put it off."""
-        child_id = ulid(self._clock.now_ms(), self._entropy.bits(80))
-        await self._executor.submit(Chain(parent_id, target, key, child_id))
+    def chain(self, parent_id: str, target: str, key: str | None) -> Chain:
+        """Return the work of starting the next workflow of a parent, or putting it off."""
+        return Chain(parent_id, target, key, ulid(self._clock.now_ms(), self._entropy.bits(80)))
 
     async def settled(self) -> None:
         """Return when every chain that a commit has asked for was tried once."""
@@ -124,7 +134,7 @@ class Sweeper:
     def _note(self, desk: Desk) -> None:
         """After a commit: start its chains at once, and wake earlier when it planned something earlier."""
         for parent_id, target, key in chained(desk):
-            task = asyncio.ensure_future(self.start_chain(parent_id, target, key))
+            task = asyncio.ensure_future(self._executor.submit(self.chain(parent_id, target, key)))
             self._chains.add(task)
             task.add_done_callback(self._chained)
         if desk.plans:
@@ -132,7 +142,7 @@ class Sweeper:
         if desk.released:
             self._sooner.set()
 
-    def _chained(self, task: asyncio.Task[None]) -> None:
+    def _chained(self, task: asyncio.Task[bool]) -> None:
         self._chains.discard(task)
         if not task.cancelled() and task.exception() is not None:
             self._sooner.set()  # the request row is still there; the sweep takes it up again
@@ -164,11 +174,24 @@ class Sweeper:
         return planned_ms if self._longest_sleep_ms is None else min(planned_ms, self._longest_sleep_ms - slept_ms)
 
 
-def _soonest(planned_ms: int | None, now_ms: int) -> int:
-    """Return when to look at what is stuck again: soon, or along with the next thing that is planned."""
-    soon_ms = now_ms + _STUCK_MS
-    return min(planned_ms, soon_ms) if planned_ms is not None and planned_ms > now_ms else soon_ms
+def _things(due: Due) -> dict[Thing, Make]:
+    """Return what is due, each with how to make the work of it."""
+    ripe: dict[Thing, Make] = {("ripe",): lambda _: Ripen()} if due.ripe else {}
+    return (
+        {("timer", *timer): partial(_fire, *timer) for timer in due.timers}
+        | {("lease", job): partial(_expire, job) for job in due.leases}
+        | {("chain", *chain): partial(_next, *chain) for chain in due.chains}
+        | ripe
+    )
 
 
-def _expiry(job: JobRef) -> cmd.ExpireLease:
-    return cmd.ExpireLease(instance_id=job.instance_id, job=job, actor=cmd.SYSTEM)
+def _fire(instance_id: str, seq: int, index: int, _: Sweeper) -> Work[Any]:
+    return Do(cmd.FireTimer(instance_id=instance_id, seq=seq, index=index, actor=cmd.SYSTEM))
+
+
+def _expire(job: JobRef, _: Sweeper) -> Work[Any]:
+    return Do(cmd.ExpireLease(instance_id=job.instance_id, job=job, actor=cmd.SYSTEM))
+
+
+def _next(parent_id: str, target: str, key: str | None, sweeper: Sweeper) -> Work[Any]:
+    return sweeper.chain(parent_id, target, key)

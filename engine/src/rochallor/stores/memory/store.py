@@ -26,7 +26,7 @@ class MemoryStore:
     def __init__(self, *, unique_keys: bool = True) -> None:
         self._tables = Tables(*({} for _ in Tables._fields))
         self._places = count(1)
-        self._unique_keys = unique_keys
+        self.unique_keys = unique_keys
         self._turn = asyncio.Lock()
         self._open = False
         self.reads = MemoryReads(self._tables)
@@ -51,7 +51,7 @@ class MemoryStore:
         async with self._turn:
             await self.ping()
             layers: list[Layer[Any, Any]] = [Layer(table) for table in self._tables]  # type: ignore[arg-type]  # dicts
-            yield MemoryTransaction(Tables(*layers), self._places, unique_keys=self._unique_keys)
+            yield MemoryTransaction(Tables(*layers), self._places, unique_keys=self.unique_keys)
             for layer in layers:
                 layer.fold_in()
 

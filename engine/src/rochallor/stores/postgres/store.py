@@ -60,7 +60,7 @@ class PostgresStore:
         self.claims_apart = spare > 1
         self._readers = max(spare - self.claims_apart, 1)
         self._kept_readers = min(min_conns, self._readers)
-        self._unique_keys = unique_keys
+        self.unique_keys = unique_keys
         self._writer = Seat(self._line(WRITER, "writer"))
         self._claimer = Seat(self._line(WRITER, "claims")) if self.claims_apart else self._writer
         self._keeper = Keeper(self._line(KEEPER, "keeper"), self.clock)
@@ -124,7 +124,7 @@ class PostgresStore:
     async def _at(self, seat: Seat) -> AsyncIterator[PostgresTransaction]:
         async with seat.turn() as turn:
             claims = Claims(turn, self._watermark, asyncio.get_running_loop().time())
-            tx = PostgresTransaction(turn, claims, self._newest, unique_keys=self._unique_keys)
+            tx = PostgresTransaction(turn, claims, self._newest, unique_keys=self.unique_keys)
             try:
                 yield tx
             except BaseException:
@@ -162,11 +162,11 @@ class PostgresStore:
 
     async def _agree_on_keys(self, writer: Any) -> None:
         """Let instances in flight hold their keys, or nobody, when that differs from how it was so far."""
-        wish = "held" if self._unique_keys else "free"
+        wish = "held" if self.unique_keys else "free"
         with translated():
             if await writer.fetchval(SQL["agreed_keys"]) == wish:
                 return
             async with writer.transaction():
                 await writer.execute(SQL["lock_keys"])
-                await writer.execute(SQL["adopt_keys" if self._unique_keys else "forget_keys"])
+                await writer.execute(SQL["adopt_keys" if self.unique_keys else "forget_keys"])
                 await writer.execute(SQL["agree_keys"], wish)

@@ -40,7 +40,7 @@ class SqliteStore:
     def __init__(self, path: str, *, unique_keys: bool = True) -> None:
         self.reads = SqliteReads()
         self._path = path
-        self._unique_keys = unique_keys
+        self.unique_keys = unique_keys
         self._turn = asyncio.Lock()
         self._writer: sqlite3.Connection | None = None
         self._lock = FileLock()
@@ -56,7 +56,7 @@ class SqliteStore:
             self._writer = connect_writer(path, durable=self._path != MEMORY)
             self.reads.open(path)
             with translated():
-                self._writer.execute(SQL["adopt_keys" if self._unique_keys else "forget_keys"])
+                self._writer.execute(SQL["adopt_keys" if self.unique_keys else "forget_keys"])
         except BaseException:
             self._release()
             raise
@@ -98,7 +98,7 @@ class SqliteStore:
                 writer.execute("BEGIN IMMEDIATE")
             before = writer.total_changes
             try:
-                yield SqliteTransaction(writer, unique_keys=self._unique_keys)
+                yield SqliteTransaction(writer, unique_keys=self.unique_keys)
                 await self._commit(writer, synced=writer.total_changes != before)
             except BaseException:
                 _roll_back(writer)

@@ -127,6 +127,8 @@ class Operation:
         return RestRequest(self.method, target, headers, None if body is None else to_json(body))
 
 
+TOO_DEEP = "nested too deeply; flatten it"
+
 # json.dumps would build an encoder for every call.
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -141,11 +143,13 @@ def to_json(value: object) -> bytes:
     """Return JSON text.
 
     Raises:
-        InvalidVariables: the value is not JSON (NaN and infinities are not).
+        InvalidVariables: the value is not JSON (NaN and infinities are not), or nested too deeply to be written.
 
     """
     try:
         return _encode(value).encode()
+    except RecursionError:
+        raise InvalidVariables(f"cannot be sent as JSON: {TOO_DEEP}") from None
     except (TypeError, ValueError) as error:
         # UnicodeEncodeError (a lone surrogate) is a ValueError whose text quotes the value.
         reason = "text that is not Unicode" if isinstance(error, UnicodeError) else str(error)

@@ -297,6 +297,17 @@ def test_a_number_that_would_be_rounded_does_not_leave(server: Servicer, client:
     assert server.requests == []
 
 
+@pytest.mark.parametrize("token", ["", "t"])
+def test_variables_nested_too_deeply_do_not_leave(server: Servicer, client: GrpcEngineClient, token: str) -> None:
+    """As a Struct or as JSON: what cannot be written is refused as variables, before anything is sent."""
+    deep: dict[str, object] = {}
+    for _ in range(100_000):
+        deep = {"x": deep}
+    with pytest.raises(errors.InvalidVariables, match=r"nested too deeply; flatten it$"):
+        client.complete_job("j", "w", deep, lease_token=token)
+    assert server.requests == []
+
+
 def test_variables_that_an_older_engine_leaves_out_are_read_from_the_instance(
     server: Servicer, client: GrpcEngineClient
 ) -> None:

@@ -212,6 +212,13 @@ _ITSELF: dict[str, object] = {}
 _ITSELF["x"] = [_ITSELF, _ITSELF]
 
 
+def _deep(levels: int) -> dict[str, object]:
+    inner: dict[str, object] = {}
+    for _ in range(levels):
+        inner = {"x": inner}
+    return inner
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
@@ -220,8 +227,9 @@ _ITSELF["x"] = [_ITSELF, _ITSELF]
         ({"x": [{"y": {1, 2}}]}, "/variables/x/0/y: a set is not JSON"),
         ({"x": "\ud800"}, "cannot be sent as JSON: text that is not Unicode"),
         (_ITSELF, "cannot be sent as JSON: Circular reference detected"),
+        (_deep(100_000), "cannot be sent as JSON: nested too deeply; flatten it"),
     ],
-    ids=["nan", "object", "set", "surrogate", "itself"],
+    ids=["nan", "object", "set", "surrogate", "itself", "deep"],
 )
 def test_what_is_not_json_does_not_leave(
     engine: FakeEngine, client: RestEngineClient, variables: dict[str, object], message: str

@@ -135,7 +135,7 @@ def test_repeating_a_report_ends_at_last(dispatch: Dispatch, clock: Clock) -> No
     assert (600 < clock.now < 610, client.fail_job.mock_calls) == (True, [])
 
 
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 415])
+@pytest.mark.parametrize("status", [401, 403, 404, 409, 410, 415])
 def test_a_refusal_is_final(dispatch: Dispatch, status: int) -> None:
     """What the engine refuses is not sent again, and a successful handler is not made a failure."""
     client = MagicMock()
@@ -174,7 +174,14 @@ def test_a_failure_is_repeated_only_when_it_provably_did_nothing(
     assert client.fail_job.call_count == calls
 
 
-@pytest.mark.parametrize("error", [EngineClientError(413, "over 2 MiB"), InvalidVariables("/x: a set is not JSON")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        EngineClientError(400, "nested deeper than 200 levels"),
+        EngineClientError(413, "over 2 MiB"),
+        InvalidVariables("/x: a set is not JSON"),
+    ],
+)
 def test_a_result_that_can_never_arrive_fails_the_job(dispatch: Dispatch, error: Exception) -> None:
     """A result that is itself the problem would be redelivered for ever, so the job fails and says why."""
     client = MagicMock()

@@ -71,6 +71,12 @@ class House:
             for each in self.ids:
                 client.instance(each).result(timeout=30)
 
+    def until_ended(self) -> None:
+        deadline = time.monotonic() + 30
+        while self.statuses() & {"ACTIVE", "WAITING"}:
+            assert time.monotonic() < deadline, self.statuses()
+            time.sleep(0.02)
+
     def exchanges(self, operation: str) -> list[Exchange]:
         return [exchange for exchange in self.stub.journal if exchange.operation == operation]
 
@@ -133,6 +139,34 @@ def test_batches_carry_reports_and_bring_jobs(house: House) -> None:
     assert len(house.exchanges("completeJob")) == 0
     assert len(house.exchanges("reportJobs")) <= 40
     assert house.statuses() == {"COMPLETED"}
+
+
+@pytest.mark.parametrize("batches", [True, False], ids=["batches", "single"])
+@pytest.mark.parametrize("levels", [600, 100_000], ids=["for the engine", "for JSON"])
+def test_a_result_nested_too_deeply_fails_its_own_job_alone(house: House, levels: int, batches: bool) -> None:
+    """Its handler runs once and the failure says why; the results that ended with it arrive."""
+    house.start(5)
+    ran: list[str] = []
+
+    @house.registry.register("do")
+    def do(ctx: JobContext) -> dict[str, Any]:
+        ran.append(ctx["id"])
+        return _deep(levels) if ctx["instanceId"] == house.ids[0] else {"x": 1}
+
+    with house.working(batch_reports=batches):
+        house.until_ended()
+    with RestEngineClient(house.stub.url) as client:
+        found = [client.get_instance(each) for each in house.ids]
+    assert [each["status"] for each in found] == ["FAILED", *["COMPLETED"] * 4]
+    assert found[0]["failureReason"].startswith("the result cannot be delivered: ")
+    assert len(ran) == 5
+
+
+def _deep(levels: int) -> dict[str, Any]:
+    inner: dict[str, Any] = {}
+    for _ in range(levels):
+        inner = {"x": inner}
+    return inner
 
 
 @pytest.mark.parametrize("kind", ["async", "sync"])

@@ -94,7 +94,9 @@ def test_report_that_nothing_can_join_waits_for_nothing(bench: Bench, monkeypatc
     assert sent == [(1, 1.002), (1, 2.0)]
 
 
-@pytest.mark.parametrize("refusal", [InvalidVariables("/x: a set is not JSON"), BadRequest(400, "what is that?")])
+@pytest.mark.parametrize(
+    "refusal", [InvalidVariables("/x: a set is not JSON"), BadRequest(400, "what is that?"), RuntimeError("odd")]
+)
 def test_a_result_that_cannot_be_sent_is_alone_with_it(
     bench: Bench, refusal: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 from rochallor_proto import engine_pb2
 
 from workflow_sdk.client.messages import set_field, to_dict, to_message
-from workflow_sdk.errors import EngineClientError, NotOffered
-from workflow_sdk.operation import Args, Operation, to_json
+from workflow_sdk.errors import EngineClientError, InvalidVariables, NotOffered
+from workflow_sdk.operation import TOO_DEEP, Args, Operation, to_json
 
 _log = logging.getLogger("workflow_sdk")
 
@@ -47,7 +47,7 @@ class Codec:
             elif param.proto_name == "variables_to_set" and (self._reads_json or args.get("lease_token")):
                 request.variables_json = to_json(value)
             else:
-                set_field(request, fields[param.proto_name], value, f"/{param.rest_name}")
+                _set(request, fields[param.proto_name], value, f"/{param.rest_name}")
         if operation.name == "poll_jobs":
             request.json_variables = True
         elif operation.name == "report_jobs" and args.get("poll"):
@@ -65,6 +65,13 @@ class Codec:
         if operation.name in WITH_JOBS:
             self._reads_json = self._reads_json or any(job.lease_token for job in response.jobs)
         return answer
+
+
+def _set(request: Any, field: Any, value: Any, at: str) -> None:
+    try:
+        set_field(request, field, value, at)
+    except RecursionError:
+        raise InvalidVariables(f"{at}: {TOO_DEEP}") from None
 
 
 def bare_jobs(response: Any) -> list[Any]:

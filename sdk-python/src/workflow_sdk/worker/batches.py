@@ -16,7 +16,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from workflow_sdk.errors import BadRequest, NotFound, NotOffered, WorkflowSDKError
+from workflow_sdk.errors import BadRequest, EngineClientError, InternalError, NotFound, NotOffered, WorkflowSDKError
 from workflow_sdk.handler.outcome import Completed, Outcome
 from workflow_sdk.worker.ports import Job, Port
 from workflow_sdk.worker.report_rules import undeliverable
@@ -128,7 +128,7 @@ class Batches:
         if poll is not None:
             self._on_jobs(answer["jobs"])
         for index, (_, _, done) in enumerate(waiting):
-            refusal = _error_of(results[index]) if index < len(results) else BadRequest(400, "the engine left it out")
+            refusal = _error_of(results[index]) if index < len(results) else _left_out()
             if done.done():
                 continue
             if refusal is None:
@@ -140,13 +140,21 @@ class Batches:
 def _is_about_the_contents(error: BaseException) -> bool:
     """Return whether a call was refused as a whole for what it holds, so that smaller ones may pass.
 
-    One result may be no JSON, or all together too large. Nothing was taken then, and the others must not suffer.
+    One result may be no JSON, or all together too large. Nothing was taken then, and the others must not suffer. What
+    neither the engine nor the network said was raised on the way to them, most likely by one of the results.
     """
-    return isinstance(error, BadRequest) or (isinstance(error, Exception) and undeliverable(error))
+    if not isinstance(error, Exception):
+        return False
+    return undeliverable(error) or not isinstance(error, (EngineClientError, OSError))
 
 
 def _cut_short() -> WorkflowSDKError:
     return WorkflowSDKError("the worker stopped while the report was on its way")
+
+
+def _left_out() -> EngineClientError:
+    # Wrong with the engine and not with the outcome, so no refusal of it.
+    return InternalError(500, "the engine left it out")
 
 
 def _item(job: Job, outcome: Outcome) -> dict[str, Any]:

@@ -23,7 +23,8 @@ NOT_TAKEN = frozenset({429})
 # An internal error may pass, or may be how an older engine says that the job is unknown.
 INTERNAL = 500
 INTERNAL_ATTEMPTS = 5
-TOO_LARGE = 413
+# The engine cannot take a result as it is: malformed, nested too deeply, against a schema; or too large.
+ABOUT_THE_RESULT = frozenset({400, 413})
 
 # What a client error can become an answer to: no answer in time, too many, a token that is not known yet.
 MAY_CHANGE = frozenset({401, 403, 408, 429})
@@ -65,7 +66,7 @@ def may_repeat_fail(error: Exception, attempts: int) -> bool:
 def undeliverable(error: Exception) -> bool:
     """Return whether a result can never be delivered, whatever the network does: it is itself the problem."""
     return isinstance(error, InvalidVariables) or (
-        isinstance(error, EngineClientError) and error.status_code == TOO_LARGE
+        isinstance(error, EngineClientError) and error.status_code in ABOUT_THE_RESULT
     )
 
 

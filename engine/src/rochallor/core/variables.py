@@ -55,7 +55,7 @@ def parse_variables(raw: bytes | Raw | memoryview | None, *, pointer: str = "") 
         if _SUSPECT.search(data):
             return {name: normalised(value) for name, value in variables.items()}
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
-        raise BadRequest(f"variables{where} must be a JSON object: {_plain(error)}") from error
+        raise BadRequest(f"variables{where} {_plain(error)}") from error
     return variables
 
 
@@ -149,4 +149,8 @@ def _depth(value: object) -> int:
 
 
 def _plain(error: Exception) -> str:
-    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if isinstance(error, RecursionError):
+        return f"cannot be read: they are nested deeper than {MAX_DEPTH} levels; flatten them"
+    # A double that is none, in what is otherwise a fine object.
+    of_the_number = str(error).startswith("Number out of range")
+    return f"{'cannot be read' if of_the_number else 'must be a JSON object'}: {error}"

@@ -65,6 +65,25 @@ def test_an_unknown_variable_is_warned_about(rochallor):
     assert engine.until("WE_REST_PROT is set, but no setting has this name; it is ignored")["level"] == "warning"
 
 
+@pytest.mark.parametrize(("arguments", "kept"), [(("--db", "mine.db"), {"mine.db"}), (("--ephemeral",), set())])
+def test_dev_keeps_state_where_it_was_told_and_in_no_database_of_the_environment(rochallor, tmp_path, arguments, kept):
+    """What is only tried never ends in a database that others use."""
+    engine = rochallor("dev", *arguments, WE_POSTGRES_DSN="postgresql://127.0.0.1:1/x", WE_WORKERS="2")
+    text = ""
+    while not text.endswith("\nEND\n"):
+        line = engine.process.stdout.readline()
+        assert line, "it ended"
+        text += line
+    assert "PostgreSQL" not in text
+    assert {path.name for path in tmp_path.glob("*.db")} == kept
+
+
+def test_the_demo_uses_no_database_of_the_environment(rochallor):
+    """It has a file of its own for the while."""
+    demo = rochallor("dev", "--demo", WE_POSTGRES_DSN="postgresql://127.0.0.1:1/x", WE_WORKERS="2")
+    assert demo.ended() == 0
+
+
 def test_what_dev_prints_works_as_printed(rochallor, tmp_path):
     """Every command under `Try next` runs in a shell, and the worker finishes the instance that curl started."""
     engine = rochallor("dev", "--ephemeral")

@@ -21,7 +21,9 @@ from rochallor.serve.plan import LOOPBACK
 
 DEFAULT_DB = "./rochallor.db"
 PIPE_WIDTH = 130
+EMBEDDED: dict[str, Any] = {"postgres_dsn": None, "workers": 1}
 ON_ITS_OWN: dict[str, Any] = {
+    **EMBEDDED,
     **dict.fromkeys(("rest_port", "grpc_port", "metrics_port"), 0),
     **dict.fromkeys(("host", "auth_tokens_file", "tls_cert", "tls_key", "tls_client_ca")),
     "insecure": False,
@@ -52,6 +54,8 @@ def dev(ctx: click.Context, db: str | None, ephemeral: bool, is_demo: bool) -> N
 def _keep_running(loaded: Loaded, db: str | None) -> int:
     path = db or loaded.config.sqlite_path or DEFAULT_DB
     config = replace(loaded.config, sqlite_path=path, cors_origins=loaded.config.cors_origins or "*")
+    if db:  # what the command names wins: what is tried must not end in a database that others use
+        config = replace(config, **EMBEDDED)
     if config.auth_tokens_file and not (config.host or config.insecure):
         config = replace(config, host=LOOPBACK)
     return serving.serve(

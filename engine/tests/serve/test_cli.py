@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import socket
+import threading
 
 import pytest
 from click.testing import CliRunner
@@ -131,6 +133,72 @@ def test_no_engine_exits_with_3():
     assert result.exit_code == 3
     assert "no engine answers at http://127.0.0.1:1" in result.stderr
     assert "Try next: rochallor dev" in result.stderr
+
+
+@pytest.fixture
+def answering():
+    """Return a function that answers every connection with these bytes, and returns the URL to ask."""
+    doors = []
+
+    def serve(door, answer):
+        while True:
+            try:
+                connection, _ = door.accept()
+            except OSError:
+                return
+            with connection:
+                connection.recv(65_536)
+                connection.sendall(answer)
+
+    def start(answer):
+        door = socket.create_server(("127.0.0.1", 0))
+        thread = threading.Thread(target=serve, args=(door, answer))
+        thread.start()
+        doors.append((door, thread))
+        return f"http://127.0.0.1:{door.getsockname()[1]}"
+
+    yield start
+    for door, thread in doors:
+        door.shutdown(socket.SHUT_RDWR)
+        door.close()
+        thread.join()
+
+
+NO_ENGINE = {
+    "another protocol": b"\x00\x00\x18\x04\x00\x00\x00\x00\x00\r\n\r\n",
+    "a web page": b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\n<html>",
+    "bytes": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n\xff\xff",
+    "a list": b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]",
+    "a part": b'HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{"x"',
+}
+
+
+@pytest.mark.parametrize("answer", NO_ENGINE.values(), ids=NO_ENGINE)
+@pytest.mark.parametrize("command", [("instance", "list"), ("instance", "tail", "i")], ids=" ".join)
+def test_what_is_no_engine_exits_with_3_and_a_sentence(answering, monkeypatch, command, answer):
+    """Something listens there, and a person learns that it may be the wrong port."""
+    monkeypatch.setattr("rochallor.cli.remote.PAUSE_S", 0)
+    url = answering(answer)
+    result = call(*command, "--engine", url)
+    assert result.exit_code == 3
+    assert f"{url} answers, but not as an engine does; is this its REST port?" in result.stderr
+
+
+@pytest.mark.parametrize("url", ["localhost:8080", "", "grpc://localhost:9090", "http://", "http://localhost:abc"])
+def test_an_engine_that_is_no_url_is_a_usage_error(url):
+    """It is found before anybody is asked, with an example."""
+    result = call("instance", "list", "--engine", url)
+    assert result.exit_code == 2
+    assert "write http://127.0.0.1:8080" in result.stderr
+
+
+@pytest.mark.parametrize(("status", "hint"), [(401, "Try next: --token-file FILE, or ROCHALLOR_TOKEN\n"), (403, "\n")])
+def test_who_is_not_let_in_is_told_about_tokens(answering, status, hint):
+    """Another command would be refused as well, so none is named."""
+    answer = b'{"error": "x", "message": "not you", "reason": ""}'
+    url = answering(b"HTTP/1.1 %d No\r\ncontent-length: %d\r\n\r\n%s" % (status, len(answer), answer))
+    result = call("instance", "describe", "i", "--engine", url)
+    assert (result.exit_code, result.stderr.partition("not you")[2].lstrip("\n") or "\n") == (1, hint)
 
 
 @pytest.mark.parametrize("text", ["{", "[1]", "@missing.json"])

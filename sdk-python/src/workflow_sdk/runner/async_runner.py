@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.metrics.silent import SilentMetrics
+from workflow_sdk.runner.checked import checked
 from workflow_sdk.worker.ports import AsyncPort, Port
 from workflow_sdk.worker.settings import (
     DEFAULT_LONG_POLL_MS,
@@ -41,6 +42,7 @@ class AsyncRunner:
         timing: time and chance, for tests.
 
     Raises:
+        TypeError: `client` is none, a URL for example.
         ValueError: `worker_id` is empty.
 
     """
@@ -61,6 +63,7 @@ class AsyncRunner:
         handle_signals: bool = True,
         timing: Timing | None = None,
     ) -> None:
+        checked(client, "AsyncRestEngineClient(url)")
         self._client = client
         self._registry = registry
         self._metrics: Any = metrics or SilentMetrics()

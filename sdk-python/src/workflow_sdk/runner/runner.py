@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from workflow_sdk.handler.outcome import Completed, Outcome
 from workflow_sdk.metrics.silent import SilentMetrics
+from workflow_sdk.runner.checked import checked
 from workflow_sdk.runner.executor import execute_registered
 from workflow_sdk.runner.reach import reached, run_somewhere
 from workflow_sdk.worker.desk import count
@@ -50,6 +51,7 @@ class Runner:
         timing: time and chance, for tests.
 
     Raises:
+        TypeError: `client` is none, a URL for example.
         ValueError: `worker_id` is empty.
 
     """
@@ -69,6 +71,7 @@ class Runner:
         batch_reports: bool = True,
         timing: Timing | None = None,
     ) -> None:
+        checked(client, "RestEngineClient(url)")
         self._client = client
         self._registry = registry
         self._metrics: Any = metrics or SilentMetrics()

@@ -201,6 +201,11 @@ def test_who_is_not_let_in_is_told_about_tokens(answering, status, hint):
     assert (result.exit_code, result.stderr.partition("not you")[2].lstrip("\n") or "\n") == (1, hint)
 
 
+def test_help_names_the_variable_of_the_engine():
+    """Nobody has to write --engine twice."""
+    assert "ROCHALLOR_ENGINE" in call("instance", "list", "--help").stdout
+
+
 @pytest.mark.parametrize("text", ["{", "[1]", "@missing.json"])
 def test_variables_that_are_no_object_are_a_usage_error(text):
     """Wrong variables are found before any engine is asked."""

@@ -55,6 +55,15 @@ async def test_the_environment_names_the_store(start_server, remote, hello, tmp_
     assert (await run()).exit_code == 0
 
 
+def test_a_file_that_is_no_database_is_not_called_damaged(tmp_path):
+    """Who named the wrong file needs another name, not a backup."""
+    text = tmp_path / "notes.txt"
+    text.write_text("no database " * 100)
+    result = doctor("--db", str(text))
+    assert result.exit_code == 3
+    assert "this is not an SQLite database; name another file" in result.stderr
+
+
 def test_a_file_that_is_missing_or_foreign_exits_with_3(tmp_path):
     """What cannot be read is said in a sentence, and nothing is created."""
     missing, foreign = tmp_path / "missing.db", tmp_path / "foreign.db"

@@ -32,7 +32,15 @@ def output_option(command: Command) -> Command:
 def talks_to_engine(command: Command) -> Command:
     """Give a command `engine` and `out`. A token is never an argument: others can read command lines."""
 
-    @click.option("--engine", "url", envvar="ROCHALLOR_ENGINE", default=DEFAULT_URL, show_default=True, metavar="URL")
+    @click.option(
+        "--engine",
+        "url",
+        envvar="ROCHALLOR_ENGINE",
+        show_envvar=True,
+        default=DEFAULT_URL,
+        show_default=True,
+        metavar="URL",
+    )
     @click.option(
         "--token-file",
         type=click.File("r", encoding="utf-8"),

@@ -34,6 +34,8 @@ def translated() -> Iterator[None]:
     except sqlite3.OperationalError as error:
         raise Unavailable(f"the database cannot do this now: {error}; try again") from error
     except sqlite3.DatabaseError as error:
+        if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_NOTADB:
+            raise Unavailable("this is not an SQLite database; name another file") from error
         raise Unavailable(f"the database is damaged: {error}; restore it from a backup") from error
 
 

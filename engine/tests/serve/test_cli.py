@@ -232,6 +232,13 @@ def test_version_and_contract_need_no_engine():
     assert json.loads(call("openapi").stdout)["openapi"].startswith("3.1")
 
 
+def test_a_token_that_has_expired_already_is_not_made():
+    """Nobody is given a token that opens nothing."""
+    result = call("token", "new", "--name", "ci", "--role", "operator", "--expires", "2020-01-31T00:00:00Z")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "is past" in result.stderr
+
+
 def test_two_places_for_state_are_one_too_many():
     """--db and --ephemeral exclude each other."""
     assert call("dev", "--db", "x.db", "--ephemeral").exit_code == 2

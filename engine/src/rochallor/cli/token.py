@@ -31,6 +31,8 @@ class Expiry(click.ParamType[str]):
             self.fail(
                 f"{value} is neither a time with its zone (2027-01-31T00:00:00Z) nor a duration (P90D)", param, ctx
             )
+        if at.timestamp() * 1000 <= SystemClock().now_ms():
+            self.fail(f"{value} is past, and the token would never be let in; name a later time, or P90D", param, ctx)
         return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 

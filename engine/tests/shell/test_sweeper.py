@@ -158,6 +158,35 @@ async def test_what_is_stuck_is_left_alone_for_a_while_whatever_else_is_planned(
     assert not (await due(house.clock.at_ms, 10)).timers
 
 
+@pytest.mark.parametrize(
+    ("due", "answer", "is_stuck"),
+    [
+        (Due(ripe=True), None, False),
+        (Due(chains=(("parent", "next", None),)), False, False),
+        (Due(chains=(("parent", "next", None),)), True, True),
+    ],
+    ids=["ripe again", "put off, and due again", "done, and still due"],
+)
+async def test_what_may_be_due_again_is_not_stuck(house, monkeypatch, due, answer, is_stuck):
+    """More has ripened meanwhile, a chain was put off for a moment: both are done at their time, not 5 s later."""
+    looks = [due, due, due, Due()]
+    tries = []
+
+    async def told(_now_ms, _limit):
+        return looks.pop(0)
+
+    async def perform(_self, _desk):
+        tries.append(answer)
+        return answer
+
+    monkeypatch.setattr(house.engine.store, "due", told)
+    for kind in (Ripen, Chain):
+        monkeypatch.setattr(kind, "perform", perform)
+    await house.engine.sweeper.sweep()
+    assert len(tries) == (1 if is_stuck else 3)
+    assert (house.engine.sweeper._next_ms is None) is not is_stuck
+
+
 async def test_what_is_behind_many_stuck_things_has_its_turn(stuck, monkeypatch):
     """However many of the oldest stay due."""
     monkeypatch.setattr("rochallor.shell.sweeper._AT_ONCE", 2)

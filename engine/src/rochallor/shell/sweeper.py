@@ -31,6 +31,9 @@ _LOOK_MS = 1_000
 _PASSING = (Unavailable, TooManyRequests)
 
 Thing = tuple[object, ...]
+_RIPE: Thing = ("ripe",)
+_PUT_OFF = False
+"""What `Chain` returns when it could not start the next workflow yet."""
 Make = Callable[["Sweeper"], Work[Any]]
 
 
@@ -77,7 +80,7 @@ class Sweeper:
 
     async def sweep(self) -> None:
         """Do all that is due now. What is due still after that is stuck, and left alone for a while."""
-        tried: set[Thing] = set()
+        done: set[Thing] = set()
         limit = _AT_ONCE
         while True:
             now_ms = self._clock.now_ms()
@@ -85,18 +88,17 @@ class Sweeper:
             self._next_ms = due.next_at_ms
             things = _things(due)
             cut_off = limit in {len(due.timers), len(due.leases), len(due.chains)}
-            self._note_stuck(tried & things.keys(), now_ms)
+            self._note_stuck(done & things.keys(), now_ms)
             if not cut_off:
                 self._stuck = {thing: at_ms for thing, at_ms in self._stuck.items() if thing in things}
-            tried = {thing for thing in things if self._stuck.get(thing, now_ms) <= now_ms}
+            tried = {thing: make for thing, make in things.items() if self._stuck.get(thing, now_ms) <= now_ms}
             if tried:
-                await self._do({thing: things[thing] for thing in things if thing in tried})
+                done = await self._do(tried)
             elif cut_off:
-                limit *= 2  # what is behind all that is stuck
+                done, limit = set(), limit * 2  # what is behind all that is stuck
             else:
-                self._next_ms = min(
-                    [*self._stuck.values(), *([] if due.next_at_ms is None else [due.next_at_ms])], default=None
-                )
+                planned = [] if due.next_at_ms is None else [due.next_at_ms]
+                self._next_ms = min([*self._stuck.values(), *planned], default=None)
                 return
 
     def _note_stuck(self, stuck: set[Thing], now_ms: int) -> None:
@@ -105,7 +107,9 @@ class Sweeper:
             log.error("what is due does not go away; `rochallor doctor` shows why", count=len(stuck), some=some)
             self._stuck.update(dict.fromkeys(stuck, now_ms + _STUCK_MS))
 
-    async def _do(self, things: Mapping[Thing, Make]) -> None:
+    async def _do(self, things: Mapping[Thing, Make]) -> set[Thing]:
+        """Return those that should not be due any more. Put off or ripe there may be something again at once."""
+        done = set()
         submitted = [self._executor.submit(make(self)) for make in things.values()]
         passing = None
         for thing, result in zip(things, await asyncio.gather(*submitted, return_exceptions=True), strict=True):
@@ -113,10 +117,14 @@ class Sweeper:
                 passing = result
             elif isinstance(result, WorkflowError):
                 log.warning("what is due was refused", due=thing, why=str(result))
+                done.add(thing)
             elif isinstance(result, BaseException):
                 raise result
+            elif thing != _RIPE and result is not _PUT_OFF:
+                done.add(thing)
         if passing is not None:
             raise passing
+        return done
 
     def chain(self, parent_id: str, target: str, key: str | None) -> Chain:
         """Return the work of starting the next workflow of a parent, or putting it off."""
@@ -176,7 +184,7 @@ class Sweeper:
 
 def _things(due: Due) -> dict[Thing, Make]:
     """Return what is due, each with how to make the work of it."""
-    ripe: dict[Thing, Make] = {("ripe",): lambda _: Ripen()} if due.ripe else {}
+    ripe: dict[Thing, Make] = {_RIPE: lambda _: Ripen()} if due.ripe else {}
     return (
         {("timer", *timer): partial(_fire, *timer) for timer in due.timers}
         | {("lease", job): partial(_expire, job) for job in due.leases}

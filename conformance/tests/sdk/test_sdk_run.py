@@ -87,17 +87,19 @@ def test_a_log_is_read_to_its_end_however_much_came_before(monkeypatch) -> None:
     """What a driver wrote since a case began is known by all that it ever wrote, not by what is kept of it."""
     monkeypatch.setattr("rochallor_conformance.sdk.process.KEPT_BYTES", 1000)
 
-    async def listen() -> tuple[str, str]:
-        script = "import sys; sys.stderr.write('x' * 5000); sys.stderr.flush(); input(); sys.stderr.write('a token')"
-        process = DriverProcess([sys.executable, "-c", script], HERE, {})
+    process = DriverProcess([sys.executable, "-c", "import sys; sys.stderr.write(input())"], HERE, {})
+
+    async def write(line: bytes) -> None:
         await process.start()
-        while process.heard < 5000:  # noqa: ASYNC110 - nothing tells when it has been heard, and it is at once
-            await asyncio.sleep(0)
+        await process.write(line)
+        assert await process.ended()
+        await process.kill()  # it returns when all is read
+
+    async def listen() -> tuple[str, str]:
+        await write(b"x" * 5000 + b"\n")
         before = process.heard
         nothing = process.stderr_since(before)
-        await process.write(b"\n")
-        assert await process.ended()
-        await process.kill()
+        await write(b"a token\n")
         return nothing, process.stderr_since(before)
 
     assert asyncio.run(listen()) == ("", "a token")

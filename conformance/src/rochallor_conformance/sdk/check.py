@@ -190,10 +190,11 @@ async def details(trial: Trial) -> None:
 
 async def waits(trial: Trial) -> None:
     await trial.connect()
-    fault = {"fault": "status", "operation": "getInstance", "status": 429, "retry_after_s": 1, "times": None}
+    wait_s = 1
+    fault = {"fault": "status", "operation": "getInstance", "status": 429, "retry_after_s": wait_s, "times": None}
     await trial.stub.plant(fault)
     told = await trial.ask("call", client="c", op="getInstance", args={"id": "x"})
-    if told.error is None or told.error.get("retryAfterMs") != 1000:  # noqa: PLR2004 - the second that was planted
+    if told.error is None or told.error.get("retryAfterMs") != wait_s * 1000:
         raise Wrong(f"tells a refusal that says to wait for 1 s as {told.error or told.result}, without `retryAfterMs` "
                     "1000; hand on what the SDK's error has of it, or do not claim retry-after")  # fmt: skip
 
